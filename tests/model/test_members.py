@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 
 from mlpcli.errors import SpecError
-from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
+from tests.bare_runs import BARE, train_bare
 from tests.conftest import Result
 
 pytestmark = pytest.mark.slow
@@ -164,9 +165,7 @@ def test_a_run_of_members_is_judged_saved_and_served_by_their_mean(
     lines = (f"{i % 7},{i * 13 % 11},{1 + i % 3},{'abc'[i // 2 % 3]},{i * 0.5 - 7}" for i in place)
     Path("t.csv").write_text("a,b,w,kind,size\n" + "\n".join(lines) + "\n")
     Path("spec.yaml").write_text(TWO_OUTPUTS)
-    trained = mlpcli("train", "spec.yaml")
-    assert trained.status == 0, trained.err
-    run = find_run("members", Path("runs")).folder
+    run = train_bare(Path("spec.yaml"), Path("runs"), options=replace(BARE, saved_model=True)).folder
     record, metrics = (json.loads((run / name).read_text()) for name in ("run.json", "metrics.json"))
     assert record["engine"]["name"] == "compiled"
     assert record["saved_model"]["rows"] > 30  # that a clean process served alike
@@ -177,7 +176,7 @@ def test_a_run_of_members_is_judged_saved_and_served_by_their_mean(
     assert predicted.status == 0, predicted.err
     table = np.genfromtxt(predicted.out.splitlines(), delimiter=",", names=True, dtype=None, encoding=None)
     np.testing.assert_allclose(table["kind_probability_a"], np.asarray(found["kind"])[:, 0], rtol=1e-4)
-    again = mlpcli("evaluate", "members", "--json")
+    again = mlpcli("evaluate", "members", "--json", "--no-figures")
     assert json.loads(again.out)["metrics"]["loss"] == pytest.approx(metrics["test"]["loss"])
 
 

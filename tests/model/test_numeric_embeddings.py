@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.runs.folder import find_run
 from mlpcli.spec.schema import StartFromSpec
+from tests.bare_runs import BARE, train_bare
 from tests.conftest import Result
 
 pytestmark = pytest.mark.slow
@@ -144,17 +145,14 @@ def _write_table(folder: Path) -> None:
     (folder / "t.csv").write_text("\n".join(["size,rooms,lift,town,price", *rows]) + "\n")
 
 
-def test_a_run_has_its_bins_wherever_it_is_loaded(
-    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_a_run_has_its_bins_wherever_it_is_loaded(spec_file: Callable[[str], Path], tmp_path: Path) -> None:
     from mlpcli.keras_import import import_keras
     from mlpcli.model.trained_model import load_trained
     from mlpcli.model.transfer import reuse_layers
 
     _write_table(tmp_path)
-    done = mlpcli("train", spec_file(TABLE), "--runs-dir", tmp_path / "runs")
-    assert done.status == 0, done.err  # which verifies saved_model/, with bins, in a process of its own
-    run = find_run("embedded", tmp_path / "runs")
+    run = train_bare(spec_file(TABLE), tmp_path / "runs", options=replace(BARE, saved_model=True))
+    assert run.record.to_json()["saved_model"]["verified"] == "in a clean process"  # with the bins
     assert run.record.to_json()["engine"]["name"] == "compiled"
     model = load_trained(run).model
     edges = model.get_layer("embedded").edges.numpy()

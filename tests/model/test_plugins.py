@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +13,8 @@ import numpy as np
 import pytest
 
 from mlpcli.errors import SpecError
-from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
+from tests.bare_runs import train_bare
 from tests.conftest import Result
 
 pytestmark = pytest.mark.slow
@@ -119,12 +121,9 @@ def _write(folder: Path, parts: str = PARTS, spec: str = SPEC) -> Path:
 @pytest.fixture(scope="module")
 def plugged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A finished run with every kind of plug-in part, and the spec that made it."""
-    from mlpcli.cli import main
-
     folder = tmp_path_factory.mktemp("plugged")
     spec = _write(folder / "specs")
-    assert main(["train", str(spec), "--runs-dir", str(folder / "runs")]) == 0
-    return find_run("plugged", folder / "runs").folder, spec
+    return train_bare(spec, folder / "runs").folder, spec
 
 
 def test_every_kind_of_part_trains_in_the_compiled_loop(plugged: tuple[Path, Path]) -> None:
@@ -138,8 +137,6 @@ def test_every_kind_of_part_trains_in_the_compiled_loop(plugged: tuple[Path, Pat
 
 
 def test_the_run_keeps_copies_with_their_hashes(plugged: tuple[Path, Path]) -> None:
-    import hashlib
-
     run_dir, spec = plugged
     (entry,) = json.loads((run_dir / "run.json").read_text())["plugins"]
     copy = (run_dir / entry["file"]).read_bytes()
@@ -158,7 +155,7 @@ def test_a_run_goes_on_without_and_beside_a_changed_original(
     expected = json.loads((run_dir / "metrics.json").read_text())["test"]
 
     def answers() -> tuple[dict[str, float], str, str]:
-        evaluated = mlpcli("evaluate", run_dir, "--json")
+        evaluated = mlpcli("evaluate", run_dir, "--json", "--no-figures")
         assert evaluated.status == 0, evaluated.err
         predicted = mlpcli("predict", run_dir, tmp_path / "rows.npy")
         assert predicted.status == 0, predicted.err
@@ -172,8 +169,7 @@ def test_a_run_goes_on_without_and_beside_a_changed_original(
     assert metrics == pytest.approx(expected, rel=1e-5)
     assert said == ""
     original.write_text(PARTS.replace("x, 0.1 * x", "x, 5.0 * x"), encoding="utf-8")
-    assert mlpcli("train", spec, "--runs-dir", tmp_path / "runs").status == 0  # the changed one, in between
-    other = find_run("plugged", tmp_path / "runs")
+    other = train_bare(spec, tmp_path / "runs")  # the changed one, in between
     assert json.loads((other / "metrics.json").read_text())["test"]["loss"] != pytest.approx(expected["loss"])
     try:
         changed = answers()
@@ -189,8 +185,6 @@ def test_a_run_goes_on_without_and_beside_a_changed_original(
 def test_a_tampered_copy_is_refused(
     mlpcli: Callable[..., Result], tmp_path: Path, plugged: tuple[Path, Path]
 ) -> None:
-    import shutil
-
     run_dir = tmp_path / "plugged" / plugged[0].name
     shutil.copytree(plugged[0], run_dir)
     copy = run_dir / "plugins" / "my_parts.py"
@@ -355,9 +349,9 @@ plugins: [my_parts.py]
 dataset: {name: iris}
 layers: [Odd: {units: 3, activation: softmax}]
 loss: sparse_categorical_crossentropy
-fit: {epochs: 1}
+fit: {epochs: 1, engine: graph}
 """
     path = _write(tmp_path, parts, spec)
-    assert mlpcli("train", path, "--runs-dir", tmp_path / "runs").status == 0
-    result = mlpcli("evaluate", "odd", "--runs-dir", tmp_path / "runs")
+    run = train_bare(path, tmp_path / "runs")
+    result = mlpcli("evaluate", run.folder, "--json", "--no-figures")
     assert result.status == 0, result.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 from mlpcli.cli import main
 from mlpcli.data.levels import by_target, level_name, median_of, median_place, rising, side_by_side
 from mlpcli.runs.folder import Run, find_run
+from tests.bare_runs import BARE, train_bare
 from tests.conftest import Result
 
 pytestmark = pytest.mark.slow
@@ -112,12 +113,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     (folder / "rows.csv").write_text("\n".join(["size,kind,price", *lines]) + "\n", encoding="utf-8")
     (folder / "spec.yaml").write_text(TABLE, encoding="utf-8")
     runs_dir = folder / "runs"
-    assert main(["train", str(folder / "spec.yaml"), "--runs-dir", str(runs_dir)]) == 0
-    out = folder / "out.csv"
-    assert (
-        main(["predict", "prices", str(folder / "rows.csv"), "-o", str(out), "--runs-dir", str(runs_dir)])
-        == 0
-    )
+    train_bare(folder / "spec.yaml", runs_dir, options=replace(BARE, saved_model=True, baseline=True))
+    out, runs = folder / "out.csv", ["--runs-dir", str(runs_dir)]
+    assert main(["predict", "prices", str(folder / "rows.csv"), "-o", str(out), *runs]) == 0
     read = [list(csv.DictReader(file.read_text().splitlines())) for file in (folder / "rows.csv", out)]
     return Trained(runs_dir, find_run("prices", runs_dir), *read)
 
@@ -152,7 +150,8 @@ def test_evaluate_measures_the_median_and_the_rows_below_each_quantile(
     assert scores["rows_below"]["0.95"] == pytest.approx((truth <= high).mean())
     assert scores["within"] == pytest.approx(((low <= truth) & (truth <= high)).mean())
     assert scores["expected_within"] == 0.9
-    shown = mlpcli("evaluate", "prices", "--data", data, "--runs-dir", trained.runs_dir).out
+    options = ("--no-figures", "--runs-dir", trained.runs_dir)
+    shown = mlpcli("evaluate", "prices", "--data", data, *options).out
     assert "price: quantile" in shown
     assert f"{scores['within']:.1%} of the rows, 90.0% expected" in shown
     worst = list(csv.DictReader(next(trained.run.folder.rglob("worst_rows.csv")).read_text().splitlines()))
@@ -210,8 +209,7 @@ def test_one_of_several_outputs_may_have_quantiles_of_several_targets(
     np.savez(tmp_path / "rows.npz", x=x, y=x + numbers.normal(size=(60, 3)))
     (tmp_path / "spec.yaml").write_text(SEVERAL, encoding="utf-8")
     runs = ("--runs-dir", tmp_path / "runs")
-    done = mlpcli("train", tmp_path / "spec.yaml", *runs)
-    assert done.status == 0, done.err
+    train_bare(tmp_path / "spec.yaml", tmp_path / "runs")
     told = mlpcli("predict", "several", tmp_path / "rows.npz", *runs)
     near = [f"near_target_{place}" for place in range(2)]
     columns = [
@@ -223,7 +221,8 @@ def test_one_of_several_outputs_may_have_quantiles_of_several_targets(
     assert list(rows[0]) == [*columns, "predicted_far"]
     assert all(float(row[f"{name}_q20"]) <= float(row[f"{name}_q70"]) for row in rows for name in near)
     assert all(row[f"predicted_{name}"] == row[f"{name}_q70"] for row in rows for name in near)
-    document = json.loads(mlpcli("evaluate", "several", "--split", "train", "--json", *runs).out)
+    options = ("--split", "train", "--json", "--no-figures", *runs)
+    document = json.loads(mlpcli("evaluate", "several", *options).out)
     assert list(document["quantiles"]) == near
     assert {"near_loss", "far_loss", "near_mae", "far_mae"} <= set(document["metrics"])
 

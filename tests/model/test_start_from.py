@@ -13,8 +13,12 @@ import pytest
 from mlpcli.inference.evaluate import EvaluateOptions, evaluate_run
 from mlpcli.model.trained_model import load_trained
 from mlpcli.runs.folder import find_run
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec
+from mlpcli.training.job import TRIAL
 from mlpcli.training.prepare import prepare
+from mlpcli.training.session import train_into
+from tests.bare_runs import train_bare
 from tests.conftest import Result
 
 SECOND = """\
@@ -36,34 +40,24 @@ def tiny_run(tiny_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_run, tmp_path / "runs"))
 
 
-def train_second(
-    mlpcli: Callable[..., Result],
-    tmp_path: Path,
-    runs_dir: Path,
-    *,
-    freeze: bool,
-    units: int = 8,
-    layers: str = "[normalization, dense]",
-) -> Result:
-    spec = tmp_path / "second.yaml"
-    text = (
-        SECOND.replace("UNITS", str(units)).replace("LAYERS", layers).replace("FREEZE", str(freeze).lower())
+def second_spec(
+    folder: Path, *, freeze: bool, units: int = 8, layers: str = "[normalization, dense]"
+) -> Path:
+    text = SECOND.replace("UNITS", str(units)).replace("LAYERS", layers)
+    spec = folder / "second.yaml"
+    spec.write_text(text.replace("FREEZE", str(freeze).lower()), encoding="utf-8")
+    return spec
+
+
+@pytest.mark.parametrize("freeze", [pytest.param(True, marks=pytest.mark.slow), False])
+def test_layers_start_where_another_run_ended(freeze: bool, tmp_path: Path, tiny_run: Path) -> None:
+    run = train_bare(second_spec(tmp_path, freeze=freeze), tiny_run)
+    first, second = (
+        load_trained(each).model.get_layer("dense").get_weights()[0]
+        for each in (find_run("tiny", tiny_run), run)
     )
-    spec.write_text(text, encoding="utf-8")
-    return mlpcli("train", spec, "--runs-dir", runs_dir)
-
-
-@pytest.mark.parametrize("freeze", [True, False])
-def test_layers_start_where_another_run_ended(
-    freeze: bool, mlpcli: Callable[..., Result], tmp_path: Path, tiny_run: Path
-) -> None:
-    done = train_second(mlpcli, tmp_path, tiny_run, freeze=freeze)
-    assert done.status == 0, done.err
-    first = load_trained(find_run("tiny", tiny_run)).model.get_layer("dense").get_weights()[0]
-    second = load_trained(find_run("second", tiny_run)).model.get_layer("dense").get_weights()[0]
     assert np.array_equal(first, second) is freeze  # a layer that is not frozen learns on ...
     np.testing.assert_allclose(first, second, atol=0.1)  # ... from where it was
-    run = find_run("second", tiny_run)
     assert run.record.metrics["test"] == pytest.approx(
         evaluate_run(run, options=EvaluateOptions(intervals=False)).metrics, rel=1e-6
     )
@@ -158,10 +152,6 @@ callbacks: [TensorBoard: false]
 
 
 def test_a_run_whose_layers_learned_a_vocabulary_is_loaded_with_it(tmp_path: Path) -> None:
-    from mlpcli.runs.watcher import Watcher
-    from mlpcli.training.job import TRIAL
-    from mlpcli.training.session import train_into
-
     ids = np.random.default_rng(0).integers(100, 130, (60, 2)) * 1000
     np.savez(tmp_path / "ids.npz", x=ids, y=np.arange(60) % 2)
     (tmp_path / "spec.yaml").write_text(LOOKED_UP)
@@ -186,7 +176,8 @@ def test_the_width_of_an_output_may_be_learned() -> None:
 def test_layers_that_do_not_fit_are_told(
     mlpcli: Callable[..., Result], tmp_path: Path, tiny_run: Path
 ) -> None:
-    done = train_second(mlpcli, tmp_path, tiny_run, freeze=True, units=9, layers="[dense, haed]")
+    spec = second_spec(tmp_path, freeze=True, units=9, layers="[dense, haed]")
+    done = mlpcli("train", spec, "--runs-dir", tiny_run)
     assert done.status == 2
     place = f"{tmp_path / 'second.yaml'}:8:"
     assert (
@@ -202,6 +193,6 @@ def test_layers_that_do_not_fit_are_told(
 def test_a_run_that_is_not_there_is_told_with_its_place(
     mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
-    done = train_second(mlpcli, tmp_path, tmp_path / "runs", freeze=True)
+    done = mlpcli("train", second_spec(tmp_path, freeze=True), "--runs-dir", tmp_path / "runs")
     assert done.status == 2
     assert f"{tmp_path / 'second.yaml'}:8:19 start_from.run: there is no run 'tiny'" in done.err

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from tests.bare_runs import BARE, train_bare
 from tests.conftest import Result
 
 Cli = Callable[..., Result]
@@ -107,7 +109,7 @@ EMBEDDED = """
     ("keys", "layers"),
     [
         ("ngrams: 2", "  - {UnitNormalization: {}, from: words}\n"),
-        ("output_mode: int", EMBEDDED.lstrip("\n")),
+        pytest.param("output_mode: int", EMBEDDED.lstrip("\n"), marks=pytest.mark.slow),
     ],
     ids=["tf_idf", "int"],
 )
@@ -122,11 +124,10 @@ def test_a_text_column_is_trained_served_and_predicted_from(
         "  - {Dense: {units: 4, activation: relu}, name: text}\n"
         "  - {Concatenate: {}, from: [text, others]}\n"
         "  - Dense: {units: 1, activation: sigmoid}\n"
-        "fit: {epochs: 2}\n"
+        "fit: {epochs: 2, engine: graph}\n"
     )
-    trained = mlpcli("train", folder / "hotels.yaml", "--runs-dir", folder / "runs")
-    assert trained.status == 0, trained.err
-    run = next(path for path in (folder / "runs" / "hotels").iterdir() if path.is_dir())
+    options = replace(BARE, saved_model=True)
+    run = train_bare(folder / "hotels.yaml", folder / "runs", options=options).folder
     record = json.loads((run / "run.json").read_text())
     assert record["saved_model"]["verified"] == "in a clean process"
     kept = json.dumps(record, ensure_ascii=False)
