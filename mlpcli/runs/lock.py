@@ -19,6 +19,12 @@ RESERVE = 2**16
 """Bytes that a lock file reserves while it is held: enough for a `run.json` on a full disk."""
 
 
+CHECKING_SECONDS, CHANGING_SECONDS = 0.2, 20.0
+"""How long a process waits for another that only checks a lock, or changes a small file."""
+
+PAUSE_SECONDS = 0.02
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock the folder of a run or a search for this process.
@@ -50,6 +56,34 @@ def locked(folder: Path) -> Iterator[None]:
     except Displaced as error:
         hint = "if it was moved, resume it from its new folder, with --resume FOLDER"
         raise TrainingError(Problem(f"{error.strerror}; nothing was written elsewhere", hint=hint)) from error
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Hold the right to change a small file in a folder, so that two commands do not lose each other's change.
+
+    What is read inside is still so when it is written. The lock is that of the folder itself and is held for
+    a moment; it has nothing to do with `locked`, so a run that is being trained can be changed. It is the
+    system's, on the open folder: where a file system or Windows has none, nothing is locked.
+
+    Args:
+        folder: it exists.
+
+    Raises:
+        RunError: another process has not given the lock back in some seconds.
+        OSError: the folder cannot be opened.
+    """
+    if os.name != "posix":  # a folder cannot be opened
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not _take(handle) and not _take_soon(handle, CHANGING_SECONDS):
+            hint = "try again; if it stays so, a process has stopped while it wrote"
+            raise RunError(Problem(f"{folder} is being changed by another process", hint=hint))
+        yield
     finally:
         os.close(handle)
 
@@ -107,10 +141,11 @@ def is_locked(folder: Path) -> bool:
         os.close(handle)
 
 
-def _take_soon(handle: int) -> bool:
+def _take_soon(handle: int, seconds: float = CHECKING_SECONDS) -> bool:
     """Try again for a moment: another process may only have checked whether the folder is locked."""
-    for _ in range(4):
-        time.sleep(0.05)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(PAUSE_SECONDS)
         if _take(handle):
             return True
     return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from mlpcli.errors import Problem, UsageError, nearest
 from mlpcli.files import write_json
 from mlpcli.runs.folder import Run
 from mlpcli.runs.guard import check_inside
+from mlpcli.runs.lock import changing
 from mlpcli.runs.record_models import Record, read_record
 
 NOTES = "notes.json"
@@ -66,20 +67,34 @@ def add_notes(run: Run, text: str = "", *, tags: Sequence[str] = (), without: Se
 
     Raises:
         UsageError: a tag that is none, or one to take off that the run does not have.
-        RunError: the file is damaged.
+        RunError: the file is damaged, or another process holds it.
     """
-    found = read_notes(run.folder)
-    if bad := [tag for tag in tags if not TAG.fullmatch(tag)]:
-        rule = f"--tag {bad[0]!r}: a tag is one word of up to 40 letters, digits, '_', '.', ':' and '-'"
-        raise UsageError(Problem(rule, hint="write a sentence as the note"))
-    if missing := [tag for tag in without if tag not in found.tags]:
-        hint = nearest(missing[0], found.tags) or (
-            f"its tags: {', '.join(found.tags)}" if found.tags else "it has no tags"
-        )
-        raise UsageError(Problem(f"run {run.label} has no tag {missing[0]!r}", hint=hint))
+    if problems := [*_problems(text, tags)]:
+        raise UsageError(*problems)
+    if not (text.strip() or tags or without):
+        return read_notes(run.folder)
+    with changing(run.folder):
+        return _change(run, text, tags, without)
+
+
+def _problems(text: str, tags: Sequence[str]) -> Iterator[Problem]:
+    """Yield what is wrong with a note and with tags to add."""
     if len(text) > MOST_CHARACTERS:
-        rule = f"a note has at most {MOST_CHARACTERS:,} characters, this one has {len(text):,}"
-        raise UsageError(Problem(rule))
+        yield Problem(f"a note has at most {MOST_CHARACTERS:,} characters, this one has {len(text):,}")
+    for tag in tags:
+        if not TAG.fullmatch(tag):
+            rule = f"--tag {tag!r}: a tag is one word of up to 40 letters, digits, '_', '.', ':' and '-'"
+            yield Problem(rule, hint="write a sentence as the note")
+
+
+def _change(run: Run, text: str, tags: Sequence[str], without: Sequence[str]) -> Notes:
+    found = read_notes(run.folder)
+    if missing := [tag for tag in without if tag not in found.tags]:
+        there = f"its tags: {', '.join(found.tags)}" if found.tags else "it has no tags"
+        rule = f"run {run.label} has no tag "
+        raise UsageError(
+            *(Problem(f"{rule}{tag!r}", hint=nearest(tag, found.tags) or there) for tag in missing)
+        )
     at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     notes = [*found.notes, *([Note(at=at, text=text)] if text.strip() else [])]
     kept = [tag for tag in dict.fromkeys([*found.tags, *tags]) if tag not in without]

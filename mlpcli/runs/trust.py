@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mlpcli.errors import RunError
 from mlpcli.files import write_text
+from mlpcli.runs.lock import changing
 
 FOLDER = "XDG_STATE_HOME"
 """Environment variable: the folder for the state of programs; by default `~/.local/state`."""
@@ -42,7 +44,10 @@ def remember(sha256: str) -> None:
     if is_known(sha256):
         return
     try:
-        known = known_file().read_text(encoding="utf-8") if known_file().exists() else ""
-        write_text(known_file(), f"{known}{sha256}\n")
-    except (OSError, UnicodeDecodeError):
+        file = known_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with changing(file.parent):
+            known = file.read_text(encoding="utf-8") if file.exists() else ""
+            write_text(file, f"{known}{sha256}\n")
+    except (OSError, UnicodeDecodeError, RunError):
         return

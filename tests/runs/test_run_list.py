@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mlpcli.runs import locked
 from mlpcli.runs.choose_runs import filtered, parse_condition
-from mlpcli.runs.folder import list_runs
+from mlpcli.runs.folder import list_runs, open_run
+from mlpcli.runs.notes import add_notes, read_notes
 from mlpcli.runs.run_values import RunValues
+from mlpcli.runs.trust import is_known, remember
 from tests.conftest import Result
 
 Command = Callable[..., Result]
@@ -182,6 +185,38 @@ def test_notes_and_tags_are_kept_shown_and_taken_off(several: Path, mlpcli: Comm
     (several / "iris/2026-01-03_10-00-00/notes.json").write_text("{")
     assert mlpcli("note", "iris", *where).status == 2  # damaged, and told
     assert mlpcli("runs", *where).status == 0
+
+
+def test_notes_and_tags_of_many_commands_at_once_are_all_kept(several: Path, mlpcli: Command) -> None:
+    folder = several / "iris/2026-01-03_10-00-00"
+    with locked(folder), ThreadPoolExecutor(8) as pool:  # also while it is being trained
+        run = open_run(folder)
+        list(pool.map(lambda at: add_notes(run, f"note {at}", tags=[f"tag{at}"]), range(40)))
+    found = read_notes(folder)
+    assert sorted(each.text for each in found.notes) == sorted(f"note {at}" for at in range(40))
+    assert set(found.tags) == {f"tag{at}" for at in range(40)}
+
+
+def test_plug_ins_that_are_remembered_at_once_are_all_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    sums = [f"{place:064x}" for place in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(remember, sums))
+    assert all(map(is_known, sums))
+
+
+def test_everything_wrong_with_a_note_is_reported_at_once(several: Path, mlpcli: Command) -> None:
+    where = ("--runs-dir", several)
+    refused = mlpcli("note", "iris", "x" * 10_001, "--tag", "two words", "--tag", "", *where)
+    assert refused.status == 2
+    assert "this one has 10,001" in refused.err
+    assert "--tag 'two words'" in refused.err
+    assert "--tag ''" in refused.err
+    refused = mlpcli("note", "iris", "--untag", "one", "--untag", "other", *where)
+    assert "no tag 'one'" in refused.err
+    assert "no tag 'other'" in refused.err
 
 
 def test_remove_deletes_what_is_named_and_asks_before(several: Path, mlpcli: Command) -> None:
