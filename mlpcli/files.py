@@ -27,6 +27,9 @@ from mlpcli.printable import json_text
 SCRATCH = ".part"
 """Suffix of the temporary folders in which files are written before they are moved into place."""
 
+MOST_SCRATCH_BYTES = 200
+"""Of the target's name in that of its temporary folder: a name has at most 255 bytes."""
+
 
 class UnsafePathError(OSError):
     """A path leads, or might lead, out of the folder that it must be in."""
@@ -257,7 +260,8 @@ def replacing(target: Path) -> Iterator[Path]:
     for held in holders:
         held.check(target.absolute())
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=SCRATCH, dir=target.parent))
+    beginning = os.fsencode(target.name)[:MOST_SCRATCH_BYTES].decode(errors="ignore")
+    scratch = Path(tempfile.mkdtemp(prefix=f".{beginning}.", suffix=SCRATCH, dir=target.parent))
     try:
         written = scratch / target.name
         yield written

@@ -134,6 +134,14 @@ def test_whatever_call_fails_the_old_file_is_there_or_the_new(
         assert [path.name for path in tmp_path.iterdir()] == ["target"]  # no scratch is left
 
 
+@pytest.mark.parametrize("name", ["a" * 251 + ".txt", "é" * 125 + ".txt", "表" * 83 + ".txt"], ids="aé表")
+def test_a_file_may_have_the_longest_name_that_the_disk_takes(name: str, tmp_path: Path) -> None:
+    assert len(os.fsencode(name)) > 250
+    write_text(tmp_path / name, "old")
+    write_text(tmp_path / name, "whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "whole")]
+
+
 def test_what_a_killed_writer_leaves_is_swept(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     held = replacing(tmp_path / "checkpoints" / "state.ckpt")
