@@ -29,7 +29,9 @@ def explain(
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="By which metric. Default: the first of the spec.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often each column is shuffled.")] = 5,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="How often each column is shuffled. Default: 5.")
+    ] = None,
     rows: Annotated[
         int | None,
         typer.Option(
@@ -50,11 +52,17 @@ def explain(
     """Show what a model looks at: the importance of its columns, and how it follows the strongest."""
     from mlpcli.cli.evaluate import check_first
     from mlpcli.cli.named import find_named
+    from mlpcli.errors import AllAtOnce
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    check_first(found, split, None)
-    if _is_of_images(found):
-        _explain_images(found, split, {"--metric": metric, "--rows": rows}, figures=figures, json=json)
+    at_once = AllAtOnce()
+    at_once.of(check_first, found, split, None)
+    of_images = at_once.of(_is_of_images, found)
+    if of_images and of_images.value:
+        at_once.of(_refuse_of_columns, found, {"--metric": metric, "--repeats": repeats, "--rows": rows})
+    at_once.finish()
+    if of_images.value:
+        _explain_images(found, split, figures=figures, json=json)
         return
     _explain_columns(found, split, metric, repeats, rows, figures=figures, json=json)
 
@@ -63,20 +71,21 @@ def _explain_columns(
     run: Run,
     split: str,
     metric: str | None,
-    repeats: int,
+    repeats: int | None,
     rows: int | None,
     *,
     figures: bool,
     json: bool,
 ) -> None:
     """Show the importance of columns, and how predictions follow them; see `explain_run`."""
-    from mlpcli.inference.explain import explain_run
+    from mlpcli.inference.explain import REPEATS, explain_run
     from mlpcli.report import explain as report
     from mlpcli.report.console import show_json, show_sentence
 
     with report.ExplainReport() as progress:
+        times = REPEATS if repeats is None else repeats
         found = explain_run(
-            run, split=split, metric=metric, repeats=repeats, rows=rows, progress=progress.predicted
+            run, split=split, metric=metric, repeats=times, rows=rows, progress=progress.predicted
         )
     for warning in found.warnings:
         show_sentence(warning, stderr=True, style="yellow")
@@ -97,37 +106,36 @@ def _is_of_images(run: Run) -> bool:
     return is_image(run_contract(run))
 
 
-def _explain_images(
-    run: Run, split: str, of_columns: Mapping[str, object], *, figures: bool, json: bool
-) -> None:
-    """Show what a model looks at in the most wrong images of a split.
+def _refuse_of_columns(run: Run, options: Mapping[str, object]) -> None:
+    """Refuse options that are for columns, where a run is of images.
 
     Args:
         run: the run.
-        split: which one.
-        of_columns: options by name that are for columns; None for those that are not given.
-        figures: draw the maps.
-        json: show one document.
+        options: by name; None for those that are not given.
 
     Raises:
-        UsageError: such an option is given.
+        UsageError: one is given.
     """
     from mlpcli.errors import Problem, UsageError
-    from mlpcli.report import explain as report
-    from mlpcli.report.console import show_json, show_sentence
 
     problems = [
         Problem(
             f"{name} {value}: run {run.label} is of images, which have no columns to shuffle",
             hint=f"leave {name} out: what each pixel adds is drawn",
         )
-        for name, value in of_columns.items()
+        for name, value in options.items()
         if value is not None
     ]
     if problems:
         raise UsageError(*problems)
+
+
+def _explain_images(run: Run, split: str, *, figures: bool, json: bool) -> None:
+    """Show what a model looks at in the most wrong images of a split, and draw that with `figures`."""
     from mlpcli.cli.evaluate import figures_folder
     from mlpcli.inference.explain_images import draw_images, explain_images
+    from mlpcli.report import explain as report
+    from mlpcli.report.console import show_json, show_sentence
 
     with report.ExplainReport() as progress:
         found = explain_images(run, split=split, progress=progress.predicted)

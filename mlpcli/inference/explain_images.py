@@ -160,7 +160,7 @@ class ImageExplainer:
         left[places] = False
         found = [self._explain(chunk, outputs, place, progress) for place in places]
         self.rows += len(chunk)
-        columns = _columns(found, self.explainer.explained[0].units != ("",))
+        columns = _columns(found, self.explainer.explained.units != ("",))
         filled = left_empty(columns, left)
         filled["explanation"] = _with_undrawn(filled["explanation"], known & left)
         free = {free_name(name, names): each for name, each in filled.items()}

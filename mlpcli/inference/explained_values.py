@@ -123,7 +123,34 @@ def explained_values(trained: TrainedModel, class_name: str | None) -> tuple[Exp
         if class_name not in known:
             hint = nearest(class_name, known) or f"the classes are {', '.join(sorted(known)[:12])}"
             raise UsageError(Problem(f"--class {class_name}: run {label} has no such class", hint=hint))
+        _check_score(parts, class_name, label)
     return tuple(each for part in parts for each in _of_part(part, class_name))
+
+
+def _check_score(parts: Sequence[Part], class_name: str, label: str) -> None:
+    """Refuse the first of two classes where a network gives one score, which is that of the second.
+
+    Raises:
+        UsageError: every output with this class is of that kind.
+    """
+    owners = [part for part in parts if class_name in (part.output.classes or ())]
+    (*_, other) = owners[0].output.classes or ("",)
+    if class_name != other and all(part.is_score for part in owners):
+        rule = f"--class {class_name}: run {label} gives one score, that of the class {other}"
+        raise UsageError(Problem(rule, hint=f"leave --class out: what lowers it speaks for {class_name}"))
+
+
+def explained_part(trained: TrainedModel, class_name: str | None) -> tuple[Part, Explained]:
+    """Return the one part, and number of it, that is explained of images.
+
+    Of several outputs, steps and targets it is the first, or the first that has the wanted class.
+
+    Raises:
+        UsageError: as `explained_values`.
+    """
+    explained_values(trained, class_name)
+    found = ((part, next(_of_part(part, class_name))) for part in parts_of(trained))
+    return next((part, each) for part, each in found if class_name is None or class_name in each.units)
 
 
 def _of_part(part: Part, class_name: str | None) -> Iterator[Explained]:
@@ -146,10 +173,11 @@ def units_of(trained: TrainedModel, outputs: Arrays) -> Array:
         trained: the model.
         outputs: what `predict_outputs` returns.
     """
-    return np.concatenate([_units(part, part.values(outputs)) for part in parts_of(trained)], axis=1)
+    return np.concatenate([units_of_part(part, part.values(outputs)) for part in parts_of(trained)], axis=1)
 
 
-def _units(part: Part, values: Array) -> Array:
+def units_of_part(part: Part, values: Array) -> Array:
+    """Return the numbers of a part that could be explained, (rows, units), from its values."""
     output = part.output
     if part.has_levels:
         values = median_of(values, output.levels)
@@ -172,11 +200,15 @@ def chosen_units(trained: TrainedModel, outputs: Arrays, explained: Sequence[Exp
         values = part.values(outputs)
         for each in waiting[: 1 if part.output.is_scored else len(part.number_names)]:
             waiting.pop(0)
-            own = np.full(len(values), each.chosen or 0)
-            if each.chosen is None and part.output.kind == "labels":
-                own = values.argmax(axis=1)
-            elif each.chosen is None:
-                own = predicted_classes(values, part.loss, part.output)
-            found.append(first + own)
+            found.append(first + chosen_of_part(part, each, values))
             first += len(each.units)
-    return np.stack(found, axis=1).astype(np.int64)
+    return np.stack(found, axis=1)
+
+
+def chosen_of_part(part: Part, explained: Explained, values: Array) -> Array:
+    """Return which unit of a part is explained in each row, (rows,) int64, from the part's values."""
+    if explained.chosen is not None:
+        return np.full(len(values), explained.chosen, np.int64)
+    if part.output.kind == "labels":
+        return np.asarray(np.argmax(values, axis=1), np.int64)
+    return np.asarray(predicted_classes(values, part.loss, part.output), np.int64)

@@ -19,7 +19,7 @@ import numpy as np
 from mlpcli.data.levels import median_of
 from mlpcli.data.types import Array, Arrays
 from mlpcli.inference.evaluate import values_of
-from mlpcli.inference.explained_values import chosen_units, explained_values, parts_of, units_of
+from mlpcli.inference.explained_values import chosen_of_part, explained_part, units_of_part
 from mlpcli.inference.own_data import own_data
 from mlpcli.keras_import import keras, tf
 from mlpcli.model.outputs import final_outputs
@@ -56,7 +56,10 @@ class Saliency:
 
 
 class SaliencyExplainer:
-    """Explains the predictions of a run of images; of several outputs and targets, the first."""
+    """Explains the predictions of a run of images; of several outputs and targets, the first.
+
+    With a class, it is the first output that has this class.
+    """
 
     def __init__(self, trained: TrainedModel, options: ExplainOptions, train: Arrays | None = None) -> None:
         """Choose the background.
@@ -72,7 +75,7 @@ class SaliencyExplainer:
             DataError: it cannot be read any more.
         """
         self.trained = trained
-        self.explained = explained_values(trained, options.class_name)[:1]
+        self.part, self.explained = explained_part(trained, options.class_name)
         rows: Any = own_data(trained).dataset.train.x if train is None else train  # they may be in files
         random = np.random.default_rng([trained.spec.seed, 4])
         chosen = np.sort(random.permutation(len(rows))[: options.background])
@@ -84,7 +87,7 @@ class SaliencyExplainer:
     @property
     def name(self) -> str:
         """What is explained: the target's name."""
-        return self.explained[0].name
+        return self.explained.name
 
     def explain(self, x: Array, outputs: Arrays) -> Saliency:
         """Return the maps of some images.
@@ -93,14 +96,12 @@ class SaliencyExplainer:
             x: (images, *shape).
             outputs: what `predict_outputs` returns for them.
         """
-        chosen = chosen_units(self.trained, outputs, explained_values(self.trained, None))[:, :1]
-        if self.explained[0].chosen is not None:
-            chosen = np.full_like(chosen, self.explained[0].chosen)
-        values = np.take_along_axis(units_of(self.trained, outputs), chosen, axis=1)[:, 0]
-        chosen = chosen[:, 0]
+        own = self.part.values(outputs)
+        chosen = chosen_of_part(self.part, self.explained, own)
+        values = units_of_part(self.part, own)[np.arange(len(own)), chosen]
         images = x.astype(np.float32)
         maps = np.stack([self._map(image, unit) for image, unit in zip(images, chosen, strict=True)])
-        names = tuple(self.explained[0].units[unit] for unit in chosen)
+        names = tuple(self.explained.units[unit] for unit in chosen)
         return Saliency(maps, values, self._base_units()[chosen], names)
 
     def _map(self, image: Array, unit: int) -> Array:
@@ -130,8 +131,8 @@ class SaliencyExplainer:
         return tape.gradient(chosen, points, unconnected_gradients="zero")
 
     def _units(self, points: tf.Tensor) -> tf.Tensor:
-        """Return the first output's units as a tensor; see `units_of`."""
-        part = next(parts_of(self.trained))
+        """Return the units of what is explained as a tensor; see `units_of_part`."""
+        part = self.part
         outputs = self.trained.model(points, training=False)
         found = final_outputs(self.trained.spec, self.trained.contract, outputs)
         where: Any = (slice(None), *part.step)

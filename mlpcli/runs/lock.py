@@ -62,7 +62,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def changing(folder: Path) -> Iterator[None]:
-    """Hold the right to change a small file in a folder, so that two commands do not lose each other's change.
+    """Hold the right to change a small file in a folder: no command loses the change of another.
 
     What is read inside is still so when it is written. The lock is that of the folder itself and is held for
     a moment; it has nothing to do with `locked`, so a run that is being trained can be changed. It is the

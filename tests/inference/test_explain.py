@@ -110,12 +110,6 @@ def test_importance_and_dependence_of_a_known_line(
 @pytest.fixture(scope="module")
 def brightness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that predicts a number from images of 6 x 5, by a line."""
-    from mlpcli.runs.watcher import Watcher
-    from mlpcli.spec.load import load_spec
-    from mlpcli.training.job import TrainOptions
-    from mlpcli.training.prepare import prepare
-    from mlpcli.training.session import train_into
-
     folder = tmp_path_factory.mktemp("images")
     random = np.random.default_rng(0)
     x = random.integers(0, 255, (60, 6, 5)).astype(np.uint8)
@@ -125,7 +119,18 @@ def brightness(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name: brightness\ndataset: {path: rows.npz, test: 0.3, target_scaling: standardize}\n"
         "layers: [Rescaling: {scale: 0.004}, Flatten, Dense: {units: 1}]\nfit: {epochs: 2, batch_size: 16}\n"
     )
-    run = folder / "run"
+    return _trained(spec)
+
+
+def _trained(spec: Path) -> Path:
+    """Train a spec in a folder beside it, with nothing beside the model; return the folder."""
+    from mlpcli.runs.watcher import Watcher
+    from mlpcli.spec.load import load_spec
+    from mlpcli.training.job import TrainOptions
+    from mlpcli.training.prepare import prepare
+    from mlpcli.training.session import train_into
+
+    run = spec.parent / "run"
     run.mkdir()
     quick = TrainOptions(saved_model=False, figures=False, baseline=False)
     train_into(prepare(load_spec(spec)).job(run, Watcher(), options=quick))
@@ -197,6 +202,45 @@ def test_predicted_images_are_drawn(brightness: Path, mlpcli: Callable[..., Resu
     assert "this is a file" in mlpcli(*given, "--force", "--pictures", tmp_path / "rows.npy").err
 
 
+TWO = """
+name: two
+dataset: {path: photos.csv, features: {photo: {kind: image}}, target: {light: light, side: side},
+          test: null, validation: null}
+layers:
+  - Rescaling: {scale: 0.004}
+  - Flatten
+  - {Dense: {units: 1}, name: light, from: flatten}
+  - {Dense: {units: 2, activation: softmax}, name: side, from: flatten}
+loss: {light: mse, side: sparse_categorical_crossentropy}
+fit: {epochs: 3, batch_size: 8, engine: graph}
+"""
+
+
+def test_a_class_of_the_second_output_of_images_is_explained(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    from PIL import Image
+
+    lines = ["photo,light,side"]
+    for place in range(24):
+        pixels = random.integers(0, 255, (8, 8, 3)).astype(np.uint8)
+        pixels[:, (place % 2) * 4 :][:, :4] //= 4
+        Image.fromarray(pixels).save(tmp_path / f"{place}.png")
+        lines.append(f"{place}.png,{pixels.mean():.2f},{('left', 'right')[place % 2]}")
+    (tmp_path / "photos.csv").write_text("\n".join(lines))
+    (tmp_path / "two.yaml").write_text(TWO)
+    run = _trained(tmp_path / "two.yaml")
+    given = ("predict", run, tmp_path / "photos.csv", "--explain", "--json", "--pictures", tmp_path / "drawn")
+    found = json.loads(mlpcli(*given, "--class", "right", "--force").out)["predictions"]
+    assert len(found) == 24
+    for row in found:
+        assert row["explained_class"] == "right"
+        assert row["explanation"].startswith(f"side right {row['side_probability_right']:.4g} = ")
+    usual = json.loads(mlpcli(*given, "--force").out)["predictions"]
+    assert all(row["explanation"].startswith("light ") for row in usual)
+
+
 def test_images_that_are_not_drawn_say_so(
     brightness: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,9 +281,9 @@ def test_images_are_explained_by_their_pixels(
     text = mlpcli("explain", brightness, "--no-figures").out
     assert "the 12 most wrong images" in text
     assert max(map(len, text.splitlines())) <= 80
-    metric = mlpcli("explain", brightness, "--metric", "mae", "--rows", "20")
+    metric = mlpcli("explain", brightness, "--metric", "mae", "--rows", "20", "--repeats", "9")
     assert metric.status == 2
-    assert metric.err.count("which have no columns to shuffle") == 2
+    assert metric.err.count("which have no columns to shuffle") == 3
     monkeypatch.setattr("mlpcli.data.raw_columns.LEAST_SIDE", 100)  # rows of arrays that are no images
     assert "6 x 5 values" in mlpcli("explain", brightness).err
     none = mlpcli("predict", brightness, brightness.parent / "rows.npz", "--explain")
