@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,8 +81,8 @@ def export(
 
     names, at_once = tuple(each.value for each in formats or ()), AllAtOnce()
     with at_once:
-        if problem := _problem(names, docker=docker, quantize=quantize is not None, verify=verify):
-            raise UsageError(problem)
+        if problems := [*_problems(names, docker=docker, quantize=quantize is not None, verify=verify)]:
+            raise UsageError(*problems)
     at_once.of(check_installed, names)
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
     if named:
@@ -142,17 +142,16 @@ def _write_docker(run: Run, options: ExportOptions, *, json: bool) -> None:
         show_docker(folder)
 
 
-def _problem(names: Sequence[str], *, docker: bool, quantize: bool, verify: bool) -> Problem | None:
-    """Return why the options do not go together; None if they do."""
+def _problems(names: Sequence[str], *, docker: bool, quantize: bool, verify: bool) -> Iterator[Problem]:
+    """Yield why the options do not go together."""
     from mlpcli.errors import Problem
     from mlpcli.export.export_formats import FORMATS
 
     if docker and (names or quantize or not verify):
-        return Problem("--docker: goes with neither --format, --quantize nor --no-verify")
+        yield Problem("--docker: goes with neither --format, --quantize nor --no-verify")
     if not docker and not names:
-        return Problem(f"--format: say what to write: {', '.join(FORMATS)}")
+        yield Problem(f"--format: say what to write: {', '.join(FORMATS)}")
     if len({*names}) < len(names):
-        return Problem("--format: the same format is given twice")
-    if quantize and "litert" not in names:
-        return Problem("--quantize int8: only a LiteRT file has int8", hint="add --format litert")
-    return None
+        yield Problem("--format: the same format is given twice")
+    if quantize and not docker and "litert" not in names:
+        yield Problem("--quantize int8: only a LiteRT file has int8", hint="add --format litert")

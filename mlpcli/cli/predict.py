@@ -28,12 +28,13 @@ from mlpcli.cli.options import (
     RunsDirOption,
     TrustOption,
     check_output,
+    output_problems,
 )
 
 if TYPE_CHECKING:
     from mlpcli.data.dataset import Contract
     from mlpcli.data.readers.reading import Reading
-    from mlpcli.errors import AllAtOnce, Step
+    from mlpcli.errors import AllAtOnce, Problem, Step
     from mlpcli.inference.predict import PredictOptions
     from mlpcli.runs.explanation import ExplainOptions
     from mlpcli.runs.folder import Run
@@ -288,17 +289,22 @@ def _refuse_of_kind(
         for name, value in given.items()
         if value is not None
     ]
+    if images:
+        problems += _picture_problems(options.pictures, force=force)
     if problems:
         raise UsageError(*problems)
-    if not images:
-        return
-    if options.pictures.exists() and not options.pictures.is_dir():
-        rule = f"--pictures {options.pictures}: this is a file"
-        raise UsageError(Problem(rule, hint="name a folder; it is created"))
-    if options.pictures.exists() and not force:
-        rule = f"--pictures {options.pictures}: the folder exists already"
-        raise UsageError(Problem(rule, hint="add --force to replace what is in it, or name another"))
-    check_output(options.pictures / "rows", "--pictures")
+
+
+def _picture_problems(folder: Path, *, force: bool) -> list[Problem]:
+    """Return why images cannot be drawn into a folder, or would replace what is in it."""
+    from mlpcli.errors import Problem
+
+    if folder.exists() and not folder.is_dir():
+        return [Problem(f"--pictures {folder}: this is a file", hint="name a folder; it is created")]
+    if folder.exists() and not force:
+        hint = "add --force to replace what is in it, or name another"
+        return [Problem(f"--pictures {folder}: the folder exists already", hint=hint)]
+    return output_problems(folder / "rows", "--pictures")
 
 
 def _explain_options(

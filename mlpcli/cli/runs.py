@@ -76,6 +76,7 @@ def runs(
     debug: DebugOption = False,
 ) -> None:
     """List the runs with their status and metrics; sort and filter them."""
+    from mlpcli.errors import AllAtOnce
     from mlpcli.report import run_list as report
     from mlpcli.report.console import show_json
     from mlpcli.report.runs import show_left_out
@@ -83,14 +84,17 @@ def runs(
     from mlpcli.runs.folder import list_runs
     from mlpcli.runs.run_values import RunValues
 
-    _check_csv(csv, force=force, json=json)
-    listing = list_runs(runs_dir, name, within=trials)
-    show_left_out(listing.damaged)
-    everything = [RunValues(run) for run in listing.runs]
+    at_once = AllAtOnce()
+    at_once.of(_check_csv, csv, force=force, json=json)
+    listed = at_once.of(list_runs, runs_dir, name, within=trials)
+    everything = [RunValues(run) for run in listed.value.runs] if listed else []
     names = [each.strip() for each in (columns or "").split(",") if each.strip()]
     for each in names:
-        check_name(each, everything, "--columns")
-    found = choose_values(everything, where or (), sort, reverse=reverse)
+        at_once.of(check_name, each, everything, "--columns")
+    chosen = at_once.of(choose_values, everything, where or (), sort, reverse=reverse)
+    at_once.finish()
+    listing, found = listed.value, chosen.value
+    show_left_out(listing.damaged)
     as_table = not json and csv is None
     shown, hidden = report.limited(found, limit, is_sorted=sort is not None or reverse, shown=as_table)
     if csv is not None:

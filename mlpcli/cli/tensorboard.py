@@ -28,11 +28,14 @@ def tensorboard(
     debug: DebugOption = False,
 ) -> int:
     """Start TensorBoard on the runs folder, until Ctrl-C."""
+    from mlpcli.errors import AllAtOnce
     from mlpcli.report import console
     from mlpcli.runs.folder import find_logs
 
-    folder = find_logs(run, runs_dir)
-    port = port or _free_port(host)
+    at_once = AllAtOnce()
+    found, free = at_once.of(find_logs, run, runs_dir), at_once.of(_free_port, host)
+    at_once.finish()
+    folder, port = found.value, port or free.value
     if json:
         console.show_json({"url": f"http://{host}:{port}/", "logdir": str(folder)})
     else:

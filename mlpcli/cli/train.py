@@ -28,6 +28,7 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlpcli.errors import Problem
     from mlpcli.runs.folder import Run
     from mlpcli.runs.results import Outcome
     from mlpcli.runs.watcher import Watcher
@@ -128,13 +129,10 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a spec into a new run folder, or continue a run."""
-    repeats = _repeats(folds, seeds, new=resume is None and further is None)
-    if max_minutes is not None and resume is None:
-        repeats[f"--max-minutes {max_minutes:g}"] = f"fit.max_minutes={max_minutes:g}"
-    given = [*(settings or []), *repeats.values()]
+    repeats = _repeats(folds, seeds)
     options = TrainFlags(
         spec=spec,
-        settings=given,
+        settings=[*(settings or []), *repeats.values()],
         resume=resume,
         further=further,
         epochs=epochs,
@@ -147,9 +145,43 @@ def train(
         replicas=replicas,
         log_to=log_to,
     )
-    _check_usage(options)
+    _check_all(options, repeats)
+    if max_minutes is not None and resume is None:
+        repeats[f"--max-minutes {max_minutes:g}"] = f"fit.max_minutes={max_minutes:g}"
+        options = replace(options, settings=[*(settings or []), *repeats.values()])
     if resume is None or not _is_finished(resume, runs_dir, json=json):
         _train(options, repeats, json=json)
+
+
+def _check_all(options: TrainFlags, repeats: Mapping[str, str]) -> None:
+    """Refuse options that do not go together; then with what is wrong with the spec or the run, too.
+
+    Args:
+        options: the options.
+        repeats: those of them that stand for values of --set; see `_repeats`.
+
+    Raises:
+        MlpcliError: with everything that is wrong.
+    """
+    from mlpcli.cli.named import find_named
+    from mlpcli.cli.spec_file import read_spec
+    from mlpcli.errors import AllAtOnce, UsageError
+    from mlpcli.export.mlflow_log import check_installed
+
+    at_once = AllAtOnce()
+    with at_once:
+        if problems := [*_usage_problems(options, repeats)]:
+            raise UsageError(*problems)
+    if options.log_to is not None:
+        at_once.of(check_installed)
+    if not at_once.errors:
+        return
+    for name in filter(None, (options.resume, options.further)):
+        at_once.of(find_named, name, options.runs_dir, unfinished=name == options.resume)
+    with at_once, _as_written(repeats):
+        if options.spec is not None:
+            read_spec(options.spec, options.settings)
+    at_once.finish()
 
 
 def _is_finished(resume: str, runs_dir: Path, *, json: bool) -> bool:
@@ -170,12 +202,9 @@ def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> No
     """Train, and show what the training reached."""
     from mlpcli.cli.findings import find_odd, findings_json, show_odd
     from mlpcli.cli.named import say_which
-    from mlpcli.export.mlflow_log import check_installed
     from mlpcli.report import train as report
     from mlpcli.report.console import show_json
 
-    if options.log_to is not None:
-        check_installed()
     with _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
     if outcome is None:
@@ -201,23 +230,9 @@ def _logged(options: TrainFlags, watcher: Watcher) -> contextlib.AbstractContext
     return logged_training(watcher, wanted)
 
 
-def _repeats(folds: int | None, seeds: int | None, *, new: bool) -> dict[str, str]:
-    """Return the values of --set that --folds and --seeds stand for, by how these are written.
-
-    Args:
-        folds: the value of --folds.
-        seeds: the value of --seeds.
-        new: a new run is started.
-
-    Raises:
-        UsageError: a run is resumed or continued.
-    """
-    from mlpcli.errors import Problem, UsageError
-
+def _repeats(folds: int | None, seeds: int | None) -> dict[str, str]:
+    """Return the values of --set that --folds and --seeds stand for, by how these are written."""
     given = {key: value for key, value in (("folds", folds), ("seeds", seeds)) if value is not None}
-    if given and not new:
-        rule = f"{' and '.join(f'--{key}' for key in given)} cannot be combined with --resume or --continue"
-        raise UsageError(Problem(rule, hint="a run keeps the folds and seeds that it was started with"))
     return {f"--{key} {value}": f"fit.{key}={value}" for key, value in given.items()}
 
 
@@ -359,27 +374,32 @@ def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
         return continue_run(run, runs_dir=options.runs_dir, watcher=logged, command=sys.argv, how=how)
 
 
-def _check_usage(options: TrainFlags) -> None:
-    """Refuse options that do not go together.
+def _usage_problems(options: TrainFlags, repeats: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield the options that do not go together.
 
-    Raises:
-        UsageError: they do not.
+    Args:
+        options: the options.
+        repeats: as they are written, those that stand for values of --set.
     """
-    from mlpcli.errors import Problem, UsageError
+    from mlpcli.errors import Problem
 
+    is_new = options.resume is None and options.further is None
+    if repeats and not is_new:
+        names = " and ".join(option.partition(" ")[0] for option in repeats)
+        rule = f"{names} cannot be combined with --resume or --continue"
+        yield Problem(rule, hint="a run keeps the folds and seeds that it was started with")
     if options.resume is not None and options.further is not None:
-        raise UsageError(Problem("--resume and --continue cannot be combined", hint="keep one"))
+        yield Problem("--resume and --continue cannot be combined", hint="keep one")
     if options.further is not None and options.spec is not None:
-        raise UsageError(Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set"))
+        yield Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set")
     if options.replicas is not None and options.further is not None:
         hint = "leave out --replicas: a run is continued in one process"
-        raise UsageError(Problem("--replicas and --continue cannot be combined", hint=hint))
+        yield Problem("--replicas and --continue cannot be combined", hint=hint)
     if options.best and options.further is None:
-        raise UsageError(Problem("--best is for --continue", hint="mlpcli train --continue NAME --best"))
+        yield Problem("--best is for --continue", hint="mlpcli train --continue NAME --best")
     if options.max_minutes is not None and not 0 < options.max_minutes < math.inf:
-        rule = "--max-minutes must be a positive number of minutes"
-        raise UsageError(Problem(rule, received=options.max_minutes))
+        yield Problem("--max-minutes must be a positive number of minutes", received=options.max_minutes)
     if options.epochs is not None and options.further is None:
-        raise UsageError(Problem("--epochs is for --continue", hint="use --set fit.epochs=N"))
-    if options.spec is None and options.resume is None and options.further is None:
-        raise UsageError(Problem("Missing argument 'SPEC'; see mlpcli train --help"))
+        yield Problem("--epochs is for --continue", hint="use --set fit.epochs=N")
+    if options.spec is None and is_new:
+        yield Problem("Missing argument 'SPEC'; see mlpcli train --help")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +25,7 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlpcli.errors import Problem
     from mlpcli.runs.results import SearchOutcome
     from mlpcli.runs.watcher import SearchWatcher
     from mlpcli.spec.load import LoadedSpec
@@ -137,7 +138,7 @@ def tune(
         runs_dir,
         log_to,
     )
-    _check_usage(options)
+    _check_all(options)
     _tune(options, json=json)
 
 
@@ -276,40 +277,56 @@ def _load(options: TuneOptions) -> LoadedSpec | None:
     return replace(read_spec(options.spec, options.settings, searched=True), runs_dir=options.runs_dir)
 
 
-def _check_usage(options: TuneOptions) -> None:
-    """Refuse options that do not go together.
+def _check_all(options: TuneOptions) -> None:
+    """Refuse options that do not go together; then with what is wrong with the spec or the search, too.
 
     Raises:
-        UsageError: they do not.
+        MlpcliError: with everything that is wrong.
     """
-    from mlpcli.errors import Problem, UsageError
+    from mlpcli.errors import AllAtOnce, UsageError
+    from mlpcli.export.mlflow_log import check_installed
+    from mlpcli.runs.search_folder import find_search
+
+    at_once = AllAtOnce()
+    with at_once:
+        if problems := [*_usage_problems(options)]:
+            raise UsageError(*problems)
+    if options.log_to is not None:
+        at_once.of(check_installed)
+    if not at_once.errors:
+        return
+    if options.resume is not None:
+        at_once.of(find_search, options.resume, options.runs_dir)
+    at_once.of(_load, options)
+    at_once.finish()
+
+
+def _usage_problems(options: TuneOptions) -> Iterator[Problem]:
+    """Yield the options that do not go together."""
+    from mlpcli.errors import Problem
 
     spec, resume = options.spec, options.resume
     if options.max_minutes is not None and not 0 < options.max_minutes < math.inf:
-        rule = "--max-minutes must be a positive number of minutes"
-        raise UsageError(Problem(rule, received=options.max_minutes))
+        yield Problem("--max-minutes must be a positive number of minutes", received=options.max_minutes)
     if (options.role is None) != (options.address is None):
         hint = "write both: --role chief --address 127.0.0.1:4100"
-        raise UsageError(Problem("--role and --address must be given together", hint=hint))
+        yield Problem("--role and --address must be given together", hint=hint)
     if options.role is not None and options.workers > 1:
         hint = "start each worker yourself, or leave --role out"
-        raise UsageError(Problem("--workers starts processes of this command; --role does not", hint=hint))
+        yield Problem("--workers starts processes of this command; --role does not", hint=hint)
     if options.role is Role.worker:
         if options.log_to is not None:
-            rule = "--log-to is for the chief, which hears of all trials"
-            raise UsageError(Problem(rule, hint="leave it out"))
+            yield Problem("--log-to is for the chief, which hears of all trials", hint="leave it out")
         if spec is None and resume is None:
             hint = "mlpcli tune SPEC --role worker --address HOST:PORT"
-            raise UsageError(Problem("a worker needs the SPEC, or --resume SEARCH", hint=hint))
+            yield Problem("a worker needs the SPEC, or --resume SEARCH", hint=hint)
         return
     if spec is None and resume is None:
-        raise UsageError(Problem("Missing argument 'SPEC'; see mlpcli tune --help"))
+        yield Problem("Missing argument 'SPEC'; see mlpcli tune --help")
     if resume is not None and options.fresh:
-        raise UsageError(Problem("--resume and --fresh cannot be combined", hint="keep one"))
+        yield Problem("--resume and --fresh cannot be combined", hint="keep one")
     if options.extend_space and (resume is None or spec is None):
         hint = "mlpcli tune SPEC --resume SEARCH --extend-space"
-        raise UsageError(
-            Problem("--extend-space needs the changed SPEC and the search to continue", hint=hint)
-        )
+        yield Problem("--extend-space needs the changed SPEC and the search to continue", hint=hint)
     if options.settings and spec is None:
-        raise UsageError(Problem("--set needs the SPEC that it changes", hint="give the spec's file too"))
+        yield Problem("--set needs the SPEC that it changes", hint="give the spec's file too")

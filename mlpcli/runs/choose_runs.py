@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mlpcli.errors import Problem, UsageError
+from mlpcli.errors import AllAtOnce, Problem, UsageError
 from mlpcli.runs.run_values import ALIASES, FACTS, WRITTEN, RunValues, Value, is_known, unknown_hint
 from mlpcli.runs.scores import more_is_better
 
@@ -93,11 +93,14 @@ def choose_values(
     Raises:
         UsageError: a condition that is none, or a value that no run has.
     """
-    chosen = filtered(found, conditions)
+    at_once = AllAtOnce()
+    chosen = at_once.of(filtered, found, conditions)
     if sort is not None:
-        check_name(sort, found, f"--sort {sort}")
-        return in_order(chosen, sort, reverse=reverse)
-    return chosen[::-1] if reverse else chosen
+        at_once.of(check_name, sort, found, f"--sort {sort}")
+    at_once.finish()
+    if sort is not None:
+        return in_order(chosen.value, sort, reverse=reverse)
+    return chosen.value[::-1] if reverse else chosen.value
 
 
 def filtered(found: Sequence[RunValues], conditions: Sequence[str]) -> list[RunValues]:
@@ -106,9 +109,12 @@ def filtered(found: Sequence[RunValues], conditions: Sequence[str]) -> list[RunV
     Raises:
         UsageError: a condition that is none, or is about a value that no run has.
     """
-    parsed = [parse_condition(text) for text in conditions]
-    for each in parsed:
-        check_name(each.name, found, f"--where {each.text!r}")
+    at_once, parsed = AllAtOnce(), list[Condition]()
+    for text in conditions:
+        with at_once:
+            parsed.append(parse_condition(text))
+            check_name(parsed[-1].name, found, f"--where {text!r}")
+    at_once.finish()
     return [values for values in found if all(each.holds(values) for each in parsed)]
 
 

@@ -310,4 +310,22 @@ def test_continue_wants_a_finished_run(interrupted: Path, mlpcli: Callable[..., 
 def test_flags_that_do_not_go_together(
     arguments: list[str], message: str, mlpcli: Callable[..., Result]
 ) -> None:
-    assert mlpcli("train", *arguments) == Result(2, "", message + "\n")
+    refused = mlpcli("train", *arguments)
+    assert (refused.status, refused.err.splitlines()[0]) == (2, message)
+
+
+def test_every_flag_that_fits_no_other_is_reported_with_the_errors_of_the_spec(
+    spec_file: Callable[..., Path], mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlpcli.extras.missing", lambda extra: ["mlflow-skinny"])
+    spec = spec_file(TINY.replace("loss: sparse", "loss: spars"))
+    wrong = ("--best", "--epochs", "3", "--max-minutes", "0", "--log-to", "mlflow", "--folds", "1")
+    refused = mlpcli("train", spec, *wrong)
+    assert refused.status == 2
+    for message in ("--best is for", "--epochs is for", "--max-minutes must", "mlflow-skinny", "'spars"):
+        assert refused.err.count(message) == 1, refused.err
+    assert "--folds 1 fit.folds: must be" in refused.err
+    refused = mlpcli("train", "--resume", "none", "--folds", "3", "--best")
+    assert refused.status == 2
+    for message in ("--folds cannot be combined", "--best is for", "there is no run 'none'"):
+        assert message in refused.err, refused.err
