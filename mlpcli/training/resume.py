@@ -28,7 +28,7 @@ from mlpcli.training.job import WHOLE_RUN, TrainOptions
 from mlpcli.training.prepare import Prepared, prepare
 from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.replicas.together import together
-from mlpcli.training.run_record import now, origin, start_sha256
+from mlpcli.training.run_record import ALL_SPECS, origin, resumed_record, start_sha256
 from mlpcli.training.session import train_into, train_locked
 from mlpcli.training.time_limit import limit_shown
 from mlpcli.training.training_state import TrainingState, read_state
@@ -80,7 +80,7 @@ def resume_run(
         watcher.note(f"resuming {run.label} after epoch {epoch}")
         for note in _other_replicas(run, options.cluster):
             watcher.note(note)
-        record = {**resumed_record(run, epoch, command), **options.record}
+        record = {**resumed_record(run, command, epoch=epoch, kept_specs=kept), **options.record}
         engine = recorded_engine(run, then)
         minutes = prepared.completed.spec.fit.max_minutes if max_minutes is None else max_minutes
         limit = limit_shown(minutes, prepared.clock.started, watcher)
@@ -131,7 +131,7 @@ def spec_to_resume(run: Run, loaded: LoadedSpec | None) -> tuple[LoadedSpec, tup
     """
     own = own_spec(run)
     if loaded is None:
-        return own, (runs.SPEC, runs.RESOLVED)
+        return own, ALL_SPECS
     spec = _as_started(loaded, own)
     return spec, (runs.SPEC,) if spec.folder == run.folder.resolve() else ()
 
@@ -303,17 +303,3 @@ def _as_started(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
     spec = loaded.spec.model_copy(update={"name": own.spec.name})
     named = replace(loaded, spec=spec, numbers=own.numbers)
     return pinned_start(named, own)
-
-
-def resumed_record(run: Run, epoch: int, command: Sequence[str]) -> dict[str, object]:
-    """Return the run's record with an entry about this resumption, and without how the run had ended.
-
-    Args:
-        run: The run.
-        epoch: After which it is resumed.
-        command: The command line.
-    """
-    ended = ("status", "error", "ended", "ended_by", "metrics", "timings", "engine", "replicas")
-    kept = {name: value for name, value in run.record.to_json().items() if name not in ended}
-    entry = {"at": now(), "after_epoch": epoch, "was": run.status, "command": list(command)}
-    return kept | {"resumed": [*kept.get("resumed", ()), entry]}

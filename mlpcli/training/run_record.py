@@ -189,6 +189,41 @@ def time_used(limit: Limit | None, clock: Clock, before: float) -> dict[str, obj
     return {"time": {"max_minutes": limit.minutes, "used_seconds": round(before + clock.total(), 3)}}
 
 
+ALL_SPECS = (runs.SPEC, runs.RESOLVED)
+"""The spec files that a run's folder keeps where it is resumed with its own spec."""
+
+RENEWED = ("status", "error", "ended", "ended_by", "metrics", "timings", "engine", "replicas")
+"""Entries of a record that say how the run had ended."""
+
+OF_SPEC = ("seed", "data", "hyperparameters", "start_from")
+"""Entries that another spec changes."""
+
+
+def resumed_record(
+    run: Run, command: Sequence[str], *, epoch: int | None = None, kept_specs: Sequence[str] = ALL_SPECS
+) -> dict[str, object]:
+    """Return a run's record with an entry about this resumption, and without how the run had ended.
+
+    Args:
+        run: The run or search.
+        command: The command line.
+        epoch: After which it is resumed; None for a search.
+        kept_specs: Which of the two spec files stay as they are; where it is resumed with another spec, what
+            that changes is left out.
+    """
+    left_out = {*RENEWED, *(OF_SPEC if runs.RESOLVED not in kept_specs else ())}
+    left_out |= {"spec"} if runs.SPEC not in kept_specs else set()
+    kept = {name: value for name, value in run.record.to_json().items() if name not in left_out}
+    after = {} if epoch is None else {"after_epoch": epoch}
+    entry = {"at": now(), **after, "was": run.status, "command": list(command)}
+    return kept | {"resumed": [*kept.get("resumed", ()), entry]}
+
+
+def begun(record: Mapping[str, object]) -> dict[str, object]:
+    """Return the entries of a record about when a run or search was started and resumed."""
+    return {name: record[name] for name in ("started", "resumed") if name in record}
+
+
 def seconds_before(record: Mapping[str, object]) -> float:
     """Return the seconds that the earlier commands of a run have taken, where it had a limit."""
     time = record.get("time")

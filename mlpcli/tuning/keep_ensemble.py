@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlpcli import runs
@@ -39,6 +39,7 @@ class Keeping:
         runner: has the data.
         watcher: receives the progress.
         command: the command line, for `run.json`.
+        begun: when the search was started and resumed, for `run.json`.
     """
 
     search: Search
@@ -48,6 +49,7 @@ class Keeping:
     runner: TrialRunner
     watcher: Watcher
     command: Sequence[str]
+    begun: Mapping[str, object]
 
 
 def best_trainings(search: Search, count: int) -> list[Promotion]:
@@ -111,6 +113,7 @@ def _begin(keeping: Keeping, chosen: Sequence[Promotion]) -> dict[str, object]:
     write_text(folder / runs.RESOLVED, resolve_spec(completed, dataset.settled, dataset.features))
     record = begin_record(completed, dataset, model, keeping.command)
     record |= {"kind": "search", "hyperparameters": keeping.winner.values, "search": summary(search)}
+    record |= keeping.begun
     if completed.catalog.plugins:
         record["plugins"] = copy_plugins(completed.catalog, folder)
     record["members"] = {"folders": [each.folder for each in chosen], "after": "mean"}

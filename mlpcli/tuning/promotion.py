@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mlpcli import runs
@@ -253,6 +253,7 @@ def train_winner(
     winner: Trial,
     watcher: Watcher,
     command: Sequence[str],
+    begun: Mapping[str, object],
 ) -> Outcome:
     """Train the winner as a complete run in the search's folder, and measure it on every split.
 
@@ -264,6 +265,7 @@ def train_winner(
         winner: the trial.
         watcher: receives the progress.
         command: the command line, for `run.json`.
+        begun: when the search was started and resumed, for `run.json`.
     """
     best = replace(best, raw=loaded.raw, file=loaded.file)
     with located(best):
@@ -273,7 +275,7 @@ def train_winner(
         check_callbacks(completed)
     for left in (runs.CHECKPOINTS, runs.TENSORBOARD):
         runs.remove_inside(search.folder / left, search.folder)  # from a process that was killed
-    record = {"kind": "search", "hyperparameters": winner.values, "search": summary(search)}
+    record = {"kind": "search", "hyperparameters": winner.values, "search": summary(search), **begun}
     job = TrainingJob(
         completed,
         dataset,

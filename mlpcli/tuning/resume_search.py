@@ -30,6 +30,7 @@ from mlpcli.spec.yaml_reader import MAX_BYTES, parse_text
 from mlpcli.training.disk_space import check_run_writable
 from mlpcli.training.find_data import find_data
 from mlpcli.training.identity import changes
+from mlpcli.training.run_record import begun, resumed_record
 from mlpcli.tuning.begin_search import tuner_arguments, write_searched
 from mlpcli.tuning.search import SearchOptions, SearchSession
 
@@ -74,6 +75,7 @@ def resume_search(
             spec = _with_engine(_as_started(loaded, own), search)
             spec, dataset = replace(spec, kept=own.kept), None
         session = SearchSession.prepare(spec, watcher, options, folder, dataset=dataset)
+        session.record |= begun(resumed_record(run, options.command))
         session.record["plugins"] = [plugin.model_dump() for plugin in run.record.plugins]
         _check_same(search, own, spec, session.dataset.fingerprint, extend_space=options.extend_space)
         arguments = tuner_arguments(session.tuner, spec, options.trials)

@@ -24,7 +24,7 @@ from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import check_searched
 from mlpcli.training.disk_space import check_room
 from mlpcli.training.prepare import build_checked, check_callbacks, complete
-from mlpcli.training.run_record import begin_record, now
+from mlpcli.training.run_record import begin_record, begun, now
 from mlpcli.training.time_limit import SearchTimeIsUp, time_limit
 from mlpcli.tuning import promotion
 from mlpcli.tuning.fold_trials import check_folds
@@ -240,7 +240,9 @@ class SearchSession:
         search.members = []
         final = _FinalTraining(self.watcher)
         if search.ensemble:
-            keeping = Keeping(search, self.loaded, best, winner, runner, final, self.options.command)
+            keeping = Keeping(
+                search, self.loaded, best, winner, runner, final, self.options.command, begun(self.record)
+            )
             kept = keep_ensemble(keeping)
             if kept is not None:
                 return kept
@@ -253,6 +255,7 @@ class SearchSession:
             winner=winner,
             watcher=final,
             command=self.options.command,
+            begun=begun(self.record),
         )
         return outcome.run, outcome.metrics
 

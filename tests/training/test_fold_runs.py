@@ -212,6 +212,25 @@ def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained,
     assert open_run(run.folder).status == "completed"
 
 
+def test_what_is_resumed_with_another_spec_says_with_which(tmp_path: Path) -> None:
+    from mlpcli.training.start import resume, start_run
+
+    spec = tmp_path / "folded.yaml"
+    spec.write_text(SPEC.replace("  - Normalization\n", "").replace("  - Dropout: {rate: 0.2}\n", ""))
+    settings = ["fit.folds=2", "fit.engine=graph"]
+    with pytest.raises(KeyboardInterrupt):
+        start_run(load_spec(spec, settings=settings), runs_dir=tmp_path, watcher=Stopping())
+    run = find_run("folded", tmp_path, unfinished=True)
+    started = run.record.started
+    other = load_spec(spec, settings=[*settings, "seed=8", "optimizer.Adam.learning_rate=0.01"])
+    resume(run, other, watcher=Watcher(), force=True)
+    rates = [load_spec(each / "resolved.yaml") for each in (run.folder, *sorted(run.folder.glob("folds/0?")))]
+    given = [each.spec.optimizer.arguments["learning_rate"] for each in rates]
+    assert given == [0.01, 0.05, 0.01]  # the first fold was trained with the old one
+    record = open_run(run.folder).record
+    assert (record.seed, record.started) == (8, started)
+
+
 def test_folds_share_their_time_and_go_on_to_the_same_numbers(trained: Trained, tmp_path: Path) -> None:
     from mlpcli.training.start import resume, start_run
 

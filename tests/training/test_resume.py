@@ -322,7 +322,7 @@ def test_every_flag_that_fits_no_other_is_reported_with_the_errors_of_the_spec(
     wrong = ("--best", "--epochs", "3", "--max-minutes", "0", "--log-to", "mlflow", "--folds", "1")
     refused = mlpcli("train", spec, *wrong)
     assert refused.status == 2
-    for message in ("--best is for", "--epochs is for", "--max-minutes must", "mlflow-skinny", "'spars"):
+    for message in ("--best is for", "--epochs is for", "--max-minutes must", "mlflow-skinny", "'spars_cat"):
         assert refused.err.count(message) == 1, refused.err
     assert "--folds 1 fit.folds: must be" in refused.err
     refused = mlpcli("train", "--resume", "none", "--folds", "3", "--best")

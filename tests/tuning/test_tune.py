@@ -144,6 +144,7 @@ def test_tensorboard_gets_the_values_of_each_trial(searched: Path) -> None:
 
 def test_more_trials_continue_the_search(own: Path, mlpcli: Callable[..., Result]) -> None:
     before = _search(own)
+    began = open_run(before.folder).record.started
     later = own / "small" / "2100-01-01_00-00-00"  # best.yaml was trained meanwhile: a run of the same name
     shutil.copytree(before.folder / "trials/0001", later)
     result = mlpcli("tune", "--resume", "small", "--trials", 4, "--runs-dir", own, "--json")
@@ -159,7 +160,10 @@ def test_more_trials_continue_the_search(own: Path, mlpcli: Callable[..., Result
     assert {p.trial for p in after.promotions} == {trial.number for trial in after.best_first()[:2]}
     assert set(document["metrics"]) == {"train", "validation", "test"}
     assert isinstance(document["findings"], list)
-    assert open_run(after.folder).record.network is not None  # what they are of
+    record = open_run(after.folder).record
+    assert record.network is not None  # what they are of
+    assert record.started == began
+    assert [entry["was"] for entry in record.to_json()["resumed"]] == ["completed"]
 
 
 @pytest.mark.uncounted
@@ -302,7 +306,9 @@ def test_an_unfinished_search_of_the_same_spec_is_in_the_way_until_it_is_said_wh
     refused = mlpcli("tune", spec, "--runs-dir", tmp_path)
     assert refused.status == 2
     assert f"search {search.label} of this spec is not finished: 1 trial done, 1 started" in refused.err
+    began = open_run(search.folder).record.started
     assert mlpcli("tune", "--resume", search.label, "--runs-dir", tmp_path).status == 0
+    assert open_run(search.folder).record.started == began
     assert [trial.status for trial in _search(tmp_path).trials] == ["completed", "completed"]
     interrupted_at(1)
     assert mlpcli("tune", spec, "--runs-dir", tmp_path, "--fresh").status == 130

@@ -26,10 +26,9 @@ from mlpcli.training.resume import (
     check_same,
     check_unfinished,
     identity_then,
-    resumed_record,
     spec_to_resume,
 )
-from mlpcli.training.run_record import begin_record, start_sha256
+from mlpcli.training.run_record import begin_record, resumed_record, start_sha256
 from mlpcli.training.time_limit import limit_shown
 
 
@@ -89,7 +88,8 @@ def _resume(run: Run, parent: Parent, builder: MemberBuilder, *, force: bool) ->
         watcher.note(note)
     watcher.note(f"resuming {run.label}: {len(finished)} of {len(prepared.repeats)} trainings are finished")
     record = begin_record(prepared.completed, prepared.dataset, first.model, command)
-    parent.record |= {**record, **resumed_record(run, 0, command), "members": members_entry(prepared)}
+    before = resumed_record(run, command, epoch=0, kept_specs=parent.kept_specs)
+    parent.record |= {**record, **before, "members": members_entry(prepared)}
     return run_members(parent, builder, first)
 
 

@@ -170,7 +170,7 @@ def _train_into(parent: Parent, prepared: Prepared, folder: Path, options: Train
         options = replace(
             options,
             state=state,
-            kept_specs=(runs.SPEC, runs.RESOLVED),
+            kept_specs=parent.kept_specs,
             engine=recorded_engine(run, state.identity),
             record={**dict(options.record), **_plugins_of(run)},
         )
