@@ -86,7 +86,7 @@ def serve(
 
 
 def size_in_bytes(text: str, option: str) -> int:
-    """Return a size such as 10MB or 512kB in bytes.
+    """Return a size such as 10MB or 512KB in bytes.
 
     Raises:
         UsageError: it is none.

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from mlpcli.machine import format_bytes
 from mlpcli.report.console import format_number
 from mlpcli.report.narrow import wrapped_text
-from mlpcli.report.remove import format_size
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.exported import Exported
 
@@ -58,7 +58,7 @@ def show_docker(found: Mapping[str, object]) -> None:
 def _row(each: Exported) -> tuple[str, ...]:
     difference = (f"{each.difference:.1e}" if each.difference else "0") if each.rows else ""
     times = [_milliseconds(each.seconds[rows]) if rows in each.seconds else "" for rows in (1, 1000)]
-    return (str(each.path), each.format, format_size(each.size), difference, *times)
+    return (str(each.path), each.format, format_bytes(each.size), difference, *times)
 
 
 def _milliseconds(seconds: float) -> str:

@@ -214,7 +214,7 @@ def test_a_text_that_is_stored_once_and_stands_in_every_row_is_measured_before_i
     monkeypatch.chdir(tmp_path)
     rows = 30_000
     coded = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array(["long" * 25_000]))
-    pq.write_table(pa.table({"x": coded, "y": range(rows)}), "t.parquet")  # 3 GB of text in 150 kB
+    pq.write_table(pa.table({"x": coded, "y": range(rows)}), "t.parquet")  # 3 GB of text in 150 KB
     monkeypatch.setattr(row_errors, "memory_bytes", lambda: 2**30)
     result = mlpcli("inspect", "t.parquet")
     message = "t.parquet: decompresses to 3.0 GB, more than this machine's memory of 1.1 GB"

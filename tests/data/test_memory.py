@@ -587,7 +587,7 @@ def test_rows_in_use_are_not_cleaned(mlpcli: Command, tmp_path: Path) -> None:
     (left / "0000.cells").write_bytes(b"1" * 5000)
     done = mlpcli("clean", "--yes", "--runs-dir", runs_dir)
     assert done.status == 0
-    assert "deleted kept files, 5 kB" in done.out
+    assert "deleted kept files, 5.0 KB" in done.out
     assert "stay: a training, or another command, uses these rows now" in " ".join(done.err.split())
     assert not left.exists()
     part = np.asarray(dataset.train.x)

@@ -130,7 +130,7 @@ def test_clean_deletes_what_is_kept(tmp_path: Path, mlpcli: Callable[..., Result
     shown = mlpcli("clean", "--dry-run", "--json", "--runs-dir", tmp_path / "runs")
     assert json.loads(shown.out) == {"removed": False, "bytes": 3000, "kept_files": 3000, "runs": []}
     assert mlpcli("clean", "--yes", "--runs-dir", tmp_path / "runs").out.endswith(
-        "deleted kept files, 3 kB\n"
+        "deleted kept files, 3.0 KB\n"
     )
     assert not kept.parent.exists()
 
