@@ -84,11 +84,11 @@ def runs(
     from mlpcli.runs.folder import list_runs
     from mlpcli.runs.run_values import RunValues
 
+    names = [each.strip() for each in (columns or "").split(",") if each.strip()]
     at_once = AllAtOnce()
     at_once.of(_check_csv, csv, force=force, json=json)
     listed = at_once.of(list_runs, runs_dir, name, within=trials)
     everything = [RunValues(run) for run in listed.value.runs] if listed else []
-    names = [each.strip() for each in (columns or "").split(",") if each.strip()]
     for each in names:
         at_once.of(check_name, each, everything, "--columns")
     chosen = at_once.of(choose_values, everything, where or (), sort, reverse=reverse)
@@ -101,13 +101,11 @@ def runs(
         _write_csv(csv, shown, names, stderr=json)
     if json:
         show_json([report.run_json(values) for values in shown])
-    if not as_table:
-        return
-    if where and not found:
+    if as_table and where and not found:
         report.show_nothing_found()
-    elif names:
+    elif as_table and names:
         report.show_columns(shown, names, hidden=hidden, sort=sort)
-    else:
+    elif as_table:
         report.show_runs(shown, listing, runs_dir, hidden=hidden, chosen=bool(where), sort=sort)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,16 +18,15 @@ from mlpcli.cli.options import (
     AdviceOption,
     DebugOption,
     JsonOption,
-    LogTo,
     LogToOption,
     OptionalSpecArgument,
     RunsDirOption,
     SetOption,
     TrustOption,
 )
+from mlpcli.cli.train_flags import TrainFlags, as_written, check_flags
 
 if TYPE_CHECKING:
-    from mlpcli.errors import Problem
     from mlpcli.runs.folder import Run
     from mlpcli.runs.results import Outcome
     from mlpcli.runs.watcher import Watcher
@@ -81,34 +79,6 @@ ForceOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class TrainFlags:
-    """The options of one `mlpcli train`, as given on the command line."""
-
-    spec: Path | None
-    settings: Sequence[str]
-    resume: str | None
-    further: str | None  # --continue
-    epochs: int | None
-    force: bool
-    best: bool
-    trusted: bool
-    runs_dir: Path
-    advice: bool
-    max_minutes: float | None
-    replicas: int | None
-    log_to: LogTo | None
-
-    def arguments(self) -> list[str]:
-        """Return the arguments of the same command for another process, without --replicas."""
-        given = ["train", *([str(self.spec)] if self.spec is not None else [])]
-        given += [word for setting in self.settings for word in ("--set", setting)]
-        given += ["--resume", self.resume] if self.resume is not None else []
-        given += ["--trust-plugins"] if self.trusted else []
-        given += ["--force"] if self.force else []
-        return [*given, "--runs-dir", str(self.runs_dir)]
-
-
 def train(
     spec: OptionalSpecArgument = None,
     settings: SetOption = None,
@@ -145,43 +115,12 @@ def train(
         replicas=replicas,
         log_to=log_to,
     )
-    _check_all(options, repeats)
+    check_flags(options, repeats)
     if max_minutes is not None and resume is None:
         repeats[f"--max-minutes {max_minutes:g}"] = f"fit.max_minutes={max_minutes:g}"
         options = replace(options, settings=[*(settings or []), *repeats.values()])
     if resume is None or not _is_finished(resume, runs_dir, json=json):
         _train(options, repeats, json=json)
-
-
-def _check_all(options: TrainFlags, repeats: Mapping[str, str]) -> None:
-    """Refuse options that do not go together; then with what is wrong with the spec or the run, too.
-
-    Args:
-        options: the options.
-        repeats: those of them that stand for values of --set; see `_repeats`.
-
-    Raises:
-        MlpcliError: with everything that is wrong.
-    """
-    from mlpcli.cli.named import find_named
-    from mlpcli.cli.spec_file import read_spec
-    from mlpcli.errors import AllAtOnce, UsageError
-    from mlpcli.export.mlflow_log import check_installed
-
-    at_once = AllAtOnce()
-    with at_once:
-        if problems := [*_usage_problems(options, repeats)]:
-            raise UsageError(*problems)
-    if options.log_to is not None:
-        at_once.of(check_installed)
-    if not at_once.errors:
-        return
-    for name in filter(None, (options.resume, options.further)):
-        at_once.of(find_named, name, options.runs_dir, unfinished=name == options.resume)
-    with at_once, _as_written(repeats):
-        if options.spec is not None:
-            read_spec(options.spec, options.settings)
-    at_once.finish()
 
 
 def _is_finished(resume: str, runs_dir: Path, *, json: bool) -> bool:
@@ -205,7 +144,7 @@ def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> No
     from mlpcli.report import train as report
     from mlpcli.report.console import show_json
 
-    with _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
+    with as_written(repeats), report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
     if outcome is None:
         report.show_worker(json=json)
@@ -234,24 +173,6 @@ def _repeats(folds: int | None, seeds: int | None) -> dict[str, str]:
     """Return the values of --set that --folds and --seeds stand for, by how these are written."""
     given = {key: value for key, value in (("folds", folds), ("seeds", seeds)) if value is not None}
     return {f"--{key} {value}": f"fit.{key}={value}" for key, value in given.items()}
-
-
-@contextlib.contextmanager
-def _as_written(repeats: Mapping[str, str]) -> Iterator[None]:
-    """Name options in the problems of an error raised inside, not the values of --set they stand for."""
-    from mlpcli.errors import MlpcliError
-
-    flags = {f"--set {setting}": option for option, setting in repeats.items()}
-    try:
-        yield
-    except MlpcliError as error:
-        error.problems = tuple(
-            replace(each, place=replace(each.place, flag=flags[each.place.flag]))
-            if each.place is not None and each.place.flag in flags
-            else each
-            for each in error.problems
-        )
-        raise
 
 
 def _run(options: TrainFlags, watcher: Watcher) -> Outcome | None:
@@ -372,34 +293,3 @@ def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     how = Continuation(options.epochs, options.settings, options.force)
     with side_process(), _logged(options, watcher) as logged:
         return continue_run(run, runs_dir=options.runs_dir, watcher=logged, command=sys.argv, how=how)
-
-
-def _usage_problems(options: TrainFlags, repeats: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield the options that do not go together.
-
-    Args:
-        options: the options.
-        repeats: as they are written, those that stand for values of --set.
-    """
-    from mlpcli.errors import Problem
-
-    is_new = options.resume is None and options.further is None
-    if repeats and not is_new:
-        names = " and ".join(option.partition(" ")[0] for option in repeats)
-        rule = f"{names} cannot be combined with --resume or --continue"
-        yield Problem(rule, hint="a run keeps the folds and seeds that it was started with")
-    if options.resume is not None and options.further is not None:
-        yield Problem("--resume and --continue cannot be combined", hint="keep one")
-    if options.further is not None and options.spec is not None:
-        yield Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set")
-    if options.replicas is not None and options.further is not None:
-        hint = "leave out --replicas: a run is continued in one process"
-        yield Problem("--replicas and --continue cannot be combined", hint=hint)
-    if options.best and options.further is None:
-        yield Problem("--best is for --continue", hint="mlpcli train --continue NAME --best")
-    if options.max_minutes is not None and not 0 < options.max_minutes < math.inf:
-        yield Problem("--max-minutes must be a positive number of minutes", received=options.max_minutes)
-    if options.epochs is not None and options.further is None:
-        yield Problem("--epochs is for --continue", hint="use --set fit.epochs=N")
-    if options.spec is None and is_new:
-        yield Problem("Missing argument 'SPEC'; see mlpcli train --help")
