@@ -15,6 +15,7 @@ from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, find_files, is_table, named_files
 from mlpcli.data.readers.partitions import folder_keys
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
+from mlpcli.data.readers.row_errors import NoRowsError
 from mlpcli.data.readers.tables import check_columns, check_model_columns, open_table, open_tables
 from mlpcli.data.sources.column_problems import (
     feature_problems,
@@ -61,7 +62,12 @@ def check_new_rows(
         if not is_table(path):
             continue
         dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
-        file = open_table(path, str(path), reading.on(dialect)).with_keys(keys)
+        try:
+            file = open_table(path, str(path), reading.on(dialect)).with_keys(keys)
+        except NoRowsError:
+            if len(paths) == 1:
+                raise
+            continue
         features = contract.features if contract.preprocessor is None else contract.preprocessor.names
         if target and (not features or {*features} & {*file.names}):  # or else it is another table altogether
             check_target(file.names, contract, str(path))

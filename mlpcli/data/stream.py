@@ -34,7 +34,7 @@ from mlpcli.data.readers.parquet import parquet_batches
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, labels_of
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
+from mlpcli.data.readers.row_errors import MAX_SHOWN, NoRowsError, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import TableFile, check_model_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
 from mlpcli.data.sources.array_source import in_dtype
@@ -137,10 +137,18 @@ def _file_after_file(
     paths: DataFiles, keys: Sequence[tuple[FolderKey, ...]], options: ReadOptions
 ) -> Iterator[Chunk]:
     """Yield the chunks of several files, opened one after the other."""
+    empty = 0
     for path, name, own in zip(paths, labels_of(paths), keys, strict=True):
-        with _open_file(path, own, options) as chunks:
-            for chunk in chunks:
-                yield replace(chunk, rejected=[replace(row_error, file=name) for row_error in chunk.rejected])
+        try:
+            opened = _open_file(path, own, options)
+            with opened as chunks:
+                for chunk in chunks:
+                    errors = [replace(row_error, file=name) for row_error in chunk.rejected]
+                    yield replace(chunk, rejected=errors)
+        except NoRowsError:
+            empty += 1
+            if empty == len(paths):
+                raise
 
 
 @contextmanager

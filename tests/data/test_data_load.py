@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.load import load_dataset
-from mlpcli.data.readers import tables
+from mlpcli.data.readers import delimited_columns
 from mlpcli.data.sources.builtin import BUILTIN, FASHION_CLASSES
 from mlpcli.data.sources.synthetic import SYNTHETIC
 from mlpcli.errors import DataError, SpecError
@@ -398,7 +398,7 @@ def test_a_type_that_changes_far_down_the_file_is_still_read(tmp_path: Path) -> 
 
 
 def test_a_row_longer_than_a_block_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(delimited_columns, "_BLOCK", 1 << 10)
     names, cells = ",".join(f"c{place}" for place in range(500)), ",".join(["1.25"] * 500)
     csv(tmp_path, f"{names},y\n{cells},0\n{cells},1\n")
     found = load(tmp_path, path="rows.csv", target="y", classes=False, test=None, validation=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -240,6 +241,7 @@ def test_a_run_of_folders_predicts_folders_files_and_plain_tables(mlpcli: Comman
     runs_dir = tmp_path / "runs"
     assert mlpcli("check", spec).status == 0
     assert mlpcli("train", spec, "--runs-dir", runs_dir).status == 0
+    _header_alone(tmp_path / "sales" / FOLDERS[-1] / "part-1.csv", ".csv")
     written = {}
     for data in (
         "sales",
@@ -282,3 +284,62 @@ def test_a_folder_is_read_under_its_own_name_not_that_of_a_link_to_it(tmp_path: 
     (table / "year=2026").symlink_to(elsewhere)
     found = [path.relative_to(table).as_posix() for path in files_below(table)]
     assert found == ["year=2024/p.csv", "year=2025/p.csv", "year=2026/p.csv"]
+
+
+def _header_alone(path: Path, ending: str) -> None:
+    """Write a file as Spark does for a partition without rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if ending == ".jsonl":
+        path.touch()
+    elif ending == ".csv":
+        path.write_text("x,y,label\n", encoding="utf-8")
+    else:
+        types = {"x": pa.float64(), "y": pa.float64(), "label": pa.string()}
+        _write(path, pa.table({name: pa.array([], kind) for name, kind in types.items()}))
+
+
+def _write_rows(path: Path, rows: list[tuple[float, float, str]]) -> None:
+    if path.suffix == ".jsonl":
+        lines = [json.dumps(dict(zip(["x", "y", "label"], row, strict=True))) for row in rows]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines), encoding="utf-8")
+    else:
+        _write(path, pa.table(dict(zip(["x", "y", "label"], zip(*rows, strict=True), strict=True))))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".feather", ".jsonl"])
+@pytest.mark.parametrize("memory", [False, True])
+def test_files_of_a_header_alone_add_no_rows(memory: bool, ending: str, tmp_path: Path) -> None:
+    rows = [(place / 4, place / 2, "yn"[place % 2]) for place in range(12)]
+    for year in (2023, 2024):
+        _write_rows(tmp_path / f"whole/year={year}/part-1{ending}", rows)
+        _write_rows(tmp_path / f"sales/year={year}/part-1{ending}", rows)
+    for name in ("year=2023/part-0", "year=2024/part-2", "year=2025/part-0"):
+        _header_alone(tmp_path / f"sales/{name}{ending}", ending)
+    whole = _load(_loaded(tmp_path, "path: whole/, target: label", CLASSES), memory=memory)
+    found = _load(_loaded(tmp_path, "path: sales/, target: label", CLASSES), memory=memory)
+    assert len(found.train.y) == len(whole.train.y) > 0
+    np.testing.assert_array_equal(np.asarray(found.train.x[:]), np.asarray(whole.train.x[:]))
+    assert found.contract.features == ("x", "y", "year")
+
+
+def test_files_of_a_header_alone_are_named_and_one_must_have_rows(tmp_path: Path) -> None:
+    for year in (2023, 2024):
+        _header_alone(tmp_path / f"none/year={year}/part-0.csv", ".csv")
+    with pytest.raises(DataError, match="none: none of its 2 files holds a row"):
+        open_tables(find_files("none", tmp_path, ()), "none")
+    _write(tmp_path / "none/year=2022/a.csv", pa.table({"x": [1.0], "y": [1.0], "label": ["no"]}))
+    (note,) = open_tables(find_files("none", tmp_path, ()), "none").notes
+    expected = "none: 2 of 3 files without rows: year=2023/part-0.csv, year=2024/part-0.csv"
+    assert note == expected
+
+
+@pytest.mark.parametrize("text", ["sales", "sales/", "sales/**/*"])
+def test_a_foreign_file_says_how_to_leave_it_out(text: str, tmp_path: Path) -> None:
+    _write_folders(tmp_path / "sales")
+    (tmp_path / "sales" / "README.md").write_text("sales by year", encoding="utf-8")
+    hint = r"move README\.md away, or name the others by a pattern, such as '(sales/\*\*/\*\.csv)'"
+    with pytest.raises(SpecError, match=rf"README\.md: the extension must be one of .*; {hint}") as refused:
+        find_files(text, tmp_path, ())
+    pattern = str(refused.value).rpartition("such as ")[2].strip("'\n")
+    assert len(find_files(pattern, tmp_path, ())) == len(FOLDERS)

@@ -17,10 +17,10 @@ import numpy as np
 
 from mlpcli.data.readers.charset import Utf8Reader, charset_note
 from mlpcli.data.readers.delimited import MAX_LINE_BYTES, filtered
+from mlpcli.data.readers.delimited_columns import FALSE, TRUE
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.header import Header, find_header
 from mlpcli.data.readers.row_errors import Origin, RowError, first_line
-from mlpcli.data.readers.tables import FALSE, TRUE
 from mlpcli.data.types import Array, ArrowColumn
 
 if TYPE_CHECKING:

@@ -193,8 +193,9 @@ def _checked(files: DataFiles, text: str, key: KeyPath) -> DataFiles:
     """
     for path in files:
         if problem := file_problem(path):
-            name = label_of(path, files.base)
-            raise SpecError(Problem(f"{name}: {problem[0]}", path=key, received=text, hint=problem[1]))
+            rule, hint = f"{label_of(path, files.base)}: {problem[0]}", problem[1]
+            hint = "; ".join(filter(None, (hint, _without(path, files, text))))
+            raise SpecError(Problem(rule, path=key, received=text, hint=hint))
     formats = {ending_of(path): path for path in files}
     keyed = any(label_of(path, files.base) != path.name for path in files)
     if keyed and len(formats) > 1:
@@ -203,6 +204,15 @@ def _checked(files: DataFiles, text: str, key: KeyPath) -> DataFiles:
         hint = f"name those of one by a pattern, such as {pattern_of(text, min(formats))!r}"
         raise SpecError(Problem(rule, path=key, received=text, hint=hint))
     return files
+
+
+def _without(foreign: Path, files: DataFiles, text: str) -> str:
+    """Return what to do about one of several files that is none of theirs; empty if it seems to be one."""
+    endings = [ending for path in files if (ending := ending_of(path)) in (*TABLES, *ARRAYS)]
+    if not endings or ending_of(foreign) in endings:
+        return ""
+    pattern = pattern_of(text, max(endings, key=endings.count))
+    return f"move {foreign.name} away, or name the others by a pattern, such as {pattern!r}"
 
 
 def pattern_of(text: str, ending: str) -> str:

@@ -116,7 +116,8 @@ def find_header(
 
     Raises:
         NoHeaderError: the first row seems to be data.
-        DataError: there is no usable header, or no row below it.
+        NoRowsError: there is no row below the header.
+        DataError: there is no usable header.
         csv.Error: the first lines cannot be read.
     """
     delimiter = delimiter or _sniff(opened)
@@ -157,10 +158,10 @@ def _notes(lead: _Lead, origin: Origin, called: str) -> tuple[str, ...]:
 
 def _check_names(names: tuple[str, ...], origin: Origin, *, has_rows: bool) -> None:
     problems = [Problem(f"{origin.label}: {rule}", hint=hint) for rule, hint in _header_errors(names)]
-    if not has_rows and not problems:
-        problems.append(Problem(f"{origin.label}: has a header but no rows"))
     if problems:
         raise DataError(*problems)
+    if not has_rows:
+        origin.refuse_without_rows("has a header but no rows")
 
 
 def _has_more(opened: Callable[[], IO[str]], lead: _Lead, delimiter: str) -> bool:

@@ -47,7 +47,7 @@ class JsonLines(BatchTable):
         self.origin = self._origin = LineOrigin(label)
         self.path = path
         if path.stat().st_size == 0:
-            self.origin.refuse("is empty (0 bytes)")
+            self.origin.refuse_without_rows("is empty (0 bytes)")
         self.names = self._keys()
 
     def _keys(self) -> tuple[str, ...]:
@@ -61,7 +61,9 @@ class JsonLines(BatchTable):
             if len(names) > MAX_COLUMNS:
                 self.origin.refuse(f"has more than {MAX_COLUMNS:,} keys, which are its columns")
         if not names:
-            self.origin.refuse("holds no rows", hint='write an object a line, such as {"x": 1, "y": 2}')
+            self.origin.refuse_without_rows(
+                "holds no rows", hint='write an object a line, such as {"x": 1, "y": 2}'
+            )
         _known.update(file=stamp, keys=tuple(names))
         return tuple(names)
 

@@ -67,6 +67,10 @@ def all_reasons(row_errors: Sequence[RowError]) -> str:
     return "; ".join(place + reason for place, reason in zip(places, reasons, strict=True))
 
 
+class NoRowsError(DataError):
+    """A file of a table holds no rows; of several files, one may."""
+
+
 class Origin:
     """The file or the built-in dataset that rows come from; names them in messages."""
 
@@ -121,6 +125,10 @@ class Origin:
     def refuse(self, rule: str, *, received: object = ABSENT, hint: str = "") -> NoReturn:
         """Raise a DataError about the file as a whole."""
         raise DataError(Problem(f"{self.label}: {rule}", received=received, hint=hint))
+
+    def refuse_without_rows(self, rule: str, *, hint: str = "") -> NoReturn:
+        """Raise a NoRowsError."""
+        raise NoRowsError(Problem(f"{self.label}: {rule}", hint=hint))
 
     def refuse_columns(self, missing: Sequence[str], names: Sequence[str]) -> NoReturn:
         """Raise a DataError with a problem for each column that is missing."""

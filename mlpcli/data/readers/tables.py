@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import NoReturn
 
 from mlpcli.data.readers.batch_table import BatchTable, read_batches
-from mlpcli.data.readers.charset import UTF_8
-from mlpcli.data.readers.delimited import (
-    TextOrigin,
-    open_table_text,
-    read_header,
-    refuse_encoding,
-    refuse_open_quote,
-    refuse_rows,
-)
-from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect
-from mlpcli.data.readers.find_files import TEXTS, arrow_source, ending_of, is_server_path
-from mlpcli.data.readers.header import Header
+from mlpcli.data.readers.delimited import TextOrigin, read_header
+from mlpcli.data.readers.delimited_columns import padded_columns, read_delimited
+from mlpcli.data.readers.dialect import PLAIN, Dialect
+from mlpcli.data.readers.find_files import TEXTS, ending_of, is_server_path
 from mlpcli.data.readers.keyed_columns import names_in_file, with_keys
 from mlpcli.data.readers.open_batches import open_batches
-from mlpcli.data.readers.packed import packing_of
 from mlpcli.data.readers.parquet import parquet_names, read_parquet
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.readers.partitions import FolderKey, folder_keys, labels_of
-from mlpcli.data.readers.row_errors import ManyOrigin, Origin, first_line
-from mlpcli.data.types import EXACT, ArrowColumn
+from mlpcli.data.readers.row_errors import ManyOrigin, NoRowsError, Origin, first_line
+from mlpcli.data.types import ArrowColumn
 from mlpcli.errors import CLOSE_COLUMNS, FEW_COLUMNS, listing, nearest
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
-PLAIN_DIGITS = re.compile(r"[+-]?\d+([.,]\d*)?", re.ASCII)
 ReadTable = Callable[..., "Table"]
 """`read_table`, or what reads a table in another way, with the same arguments."""
-
-_BLOCK = 4 << 20  # bytes that one thread parses at a time; a table with a longer row is parsed again
-_MAX_BLOCK = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -144,7 +123,8 @@ def open_tables(
     """Open several files as one table, in their order; keys of folders `key=value` are columns.
 
     Args:
-        paths: of the files; each has the columns of the first, in any order.
+        paths: of the files; each has the columns of the first, in any order; those of a header alone,
+            as Spark writes, add nothing.
         label: the name of the whole in messages.
         dialect: how the cells are written.
         wanted: columns that may be keys of the folders right above, too; see `folder_keys`.
@@ -153,21 +133,27 @@ def open_tables(
         The table, whose rows `read_table` reads.
 
     Raises:
-        DataError: as `open_table`; or a file lacks a column.
+        DataError: as `open_table`; or a file lacks a column, or none of several has rows.
     """
-    labels = labels_of(paths) if len(paths) > 1 else [label]
-    opened = [
-        open_table(path, name, dialect).with_keys(keys)
-        for path, name, keys in zip(paths, labels, folder_keys(paths, wanted), strict=True)
-    ]
-    first, *more = opened
-    if not more:
-        return first
-    for file in more:
+    if len(paths) == 1:
+        return open_table(paths[0], label, dialect).with_keys(folder_keys(paths, wanted)[0])
+    opened: list[TableFile] = []
+    empty: list[str] = []
+    for path, name, keys in zip(paths, labels_of(paths), folder_keys(paths, wanted), strict=True):
+        try:
+            opened.append(open_table(path, name, dialect).with_keys(keys))
+        except NoRowsError:
+            empty.append(name)
+    if not opened:
+        Origin(label).refuse_without_rows(f"none of its {len(paths):,} files holds a row")
+    first = opened[0]
+    for file in opened[1:]:
         missing = [name for name in first.names if name not in file.names]
         if missing:
             file.origin.refuse_columns(missing, file.names)
     notes = tuple(note for file in opened for note in file.notes)
+    if empty:
+        notes += (f"{label}: {len(empty):,} of {len(paths):,} files without rows: {listing(empty, 3)}",)
     return replace(first, origin=Origin(label), more=tuple(opened), notes=notes)
 
 
@@ -235,23 +221,32 @@ def read_table(
         The columns, whose cells are not parsed yet.
 
     Raises:
-        DataError: rows have too many or too few cells, the file is not UTF-8, or has no rows.
+        NoRowsError: there are no rows.
+        DataError: rows have too many or too few cells, or the file is not UTF-8.
     """
-    if file.more:
-        return _read_many(file, columns, text, codes)
+    table = (_read_many if file.more else _read_one)(file, columns, text, codes)
+    if not table.rows:
+        refuse_without_rows(file)
+    return table
+
+
+def refuse_without_rows(file: TableFile) -> NoReturn:
+    """Raise a NoRowsError about a table that was read."""
+    file.origin.refuse_without_rows(file.reader.without_rows if file.reader else "has a header but no rows")
+
+
+def _read_one(file: TableFile, columns: Sequence[str], text: Collection[str], codes: bool) -> Table:
     inside = names_in_file(columns, file.keys, file.own_names)
     if isinstance(file.origin, TextOrigin):
         kept = [name for name in text if name in file.own_names]
-        data = _read_text(file.origin, inside, kept, file.dialect)
-        padded = _padded(file.origin, data, kept, file.dialect) if codes else ()
+        data = read_delimited(file.origin, inside, kept, file.dialect)
+        padded = padded_columns(file.origin, data, kept, file.dialect) if codes else ()
         if padded:
-            data = _read_text(file.origin, inside, {*kept, *padded}, file.dialect)
+            data = read_delimited(file.origin, inside, {*kept, *padded}, file.dialect)
     elif file.reader is not None:
         data = read_batches(file.reader, inside)
     else:
         data = read_parquet(file.path, inside, file.origin)
-    if data.num_rows == 0:
-        file.origin.refuse(file.reader.without_rows if file.reader else "has a header but no rows")
     read = {name: data.column(name) for name in inside}
     found = with_keys(read, columns, file.keys, file.origin) if file.keys else read
     parsed = {name: ParsedColumn(found[name], file.dialect.of(name)) for name in columns}
@@ -262,17 +257,19 @@ def _read_many(file: TableFile, columns: Sequence[str], text: Collection[str], c
     """Read the rows of several files; a column that is text in one of them is text in all."""
     import pyarrow as pa
 
-    tables = [read_table(each, columns, text=text, codes=codes) for each in file.more]
+    tables = [_read_one(each, columns, text, codes) for each in file.more]
+    filled = [table for table in tables if table.rows] or tables
     mixed = {
-        name for name in columns if len({is_text(table.columns[name].arrow.type) for table in tables}) > 1
+        name for name in columns if len({is_text(table.columns[name].arrow.type) for table in filled}) > 1
     }
     if mixed:
-        tables = [read_table(each, columns, text={*text, *mixed}, codes=codes) for each in file.more]
+        tables = [_read_one(each, columns, {*text, *mixed}, codes) for each in file.more]
+        filled = [table for table in tables if table.rows]
     origin = ManyOrigin(file.origin.label, [(table.origin, table.rows) for table in tables])
     joined = {}
     for name in columns:
         try:
-            joined[name] = _join([table.columns[name].arrow for table in tables])
+            joined[name] = _join([table.columns[name].arrow for table in filled])
         except pa.ArrowException as error:
             origin.refuse(f"column {name!r} has types that do not fit together ({first_line(error)})")
     parsed = {name: ParsedColumn(column, file.dialect.of(name)) for name, column in joined.items()}
@@ -289,110 +286,3 @@ def _join(columns: list[ArrowColumn]) -> ArrowColumn:
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # a boolean here, a number there
         texts = [pa.table({"column": table.column("column").cast(pa.string())}) for table in tables]
         return pa.concat_tables(texts).column("column")
-
-
-def _read_text(
-    origin: TextOrigin, columns: Sequence[str], text: Collection[str], dialect: Dialect
-) -> pa.Table:
-    import pyarrow as pa
-
-    try:
-        data = _parse(origin.path, origin.header, columns, text, dialect, _BLOCK)
-    except pa.ArrowInvalid as error:
-        _refuse_text(origin)
-        if "block" not in str(error):
-            origin.refuse(f"cannot be read as a table ({first_line(error)})")
-        size = min(_MAX_BLOCK, _size(origin) + 1)
-        data = _parse(origin.path, origin.header, columns, text, dialect, size)
-    temporal = [field.name for field in data.schema if pa.types.is_temporal(field.type)]
-    temporal += _rounded(data, origin)
-    if temporal:  # kept as text: PyArrow would convert a time with a zone, and drop the digits of a cell
-        return _read_text(origin, columns, {*text, *temporal}, dialect)
-    if any(pa.types.is_binary(field.type) for field in data.schema):
-        refuse_encoding(origin.path, origin)
-    if origin.header.quoted and _odd_quotes(origin):
-        refuse_open_quote(origin)
-    return data
-
-
-def _padded(origin: TextOrigin, data: pa.Table, text: Collection[str], dialect: Dialect) -> tuple[str, ...]:
-    """Return the columns of whole numbers in which some have a zero before another digit."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    whole = [field.name for field in data.schema if pa.types.is_integer(field.type)]
-    if not whole:
-        return ()
-    written = _read_text(origin, whole, whole, dialect)
-
-    def holds_padded(column: ArrowColumn) -> bool:
-        trimmed = pc.utf8_trim_whitespace(column)
-        zeros = pc.and_(pc.starts_with(trimmed, "0"), pc.greater(pc.binary_length(trimmed), 1))
-        return bool(pc.any(zeros).as_py())
-
-    return tuple(name for name in whole if name not in text and holds_padded(written.column(name)))
-
-
-def _rounded(data: pa.Table, origin: TextOrigin) -> list[str]:
-    """Return the columns with plain numbers beyond 2^53, where PyArrow has read rounded float64."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found = []
-    for field in data.schema:
-        ends = pc.min_max(data.column(field.name)).as_py() if pa.types.is_floating(field.type) else {}
-        if any(end is not None and EXACT <= abs(end) < math.inf for end in ends.values()):
-            values = data.column(field.name).to_numpy()
-            row = int(np.flatnonzero(np.abs(np.nan_to_num(values)) >= EXACT)[0])
-            record = origin.text_rows({row}).get(row)
-            place = origin.header.names.index(field.name)
-            if record is not None and PLAIN_DIGITS.fullmatch(record.cells[place].strip()):
-                found.append(field.name)
-    return found
-
-
-def _parse(
-    path: Path, header: Header, columns: Sequence[str], text: Collection[str], dialect: Dialect, block: int
-) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv
-
-    changed = header.comment or header.delimiter == BLANKS
-    plain = not (packing_of(path) or changed) and header.charset == UTF_8
-    with open_table_text(path, header) as recoded:
-        return csv.read_csv(
-            arrow_source(path) if plain else recoded,
-            read_options=csv.ReadOptions(
-                column_names=list(header.names), skip_rows=header.lines, block_size=block
-            ),
-            parse_options=csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=header.quoted),
-            convert_options=csv.ConvertOptions(
-                include_columns=list(columns),
-                column_types={name: pa.string() for name in text},
-                null_values=list(dialect.missing_spellings),
-                strings_can_be_null=False,  # text keeps its spelling; ParsedColumn finds the missing cells
-                true_values=list(TRUE),
-                false_values=list(FALSE),
-                decimal_point=dialect.decimal,
-            ),
-        )
-
-
-def _refuse_text(origin: TextOrigin) -> None:
-    if origin.header.charset == UTF_8:
-        refuse_encoding(origin.path, origin)
-    if origin.header.quoted:
-        refuse_open_quote(origin)
-    refuse_rows(origin)
-
-
-def _odd_quotes(origin: TextOrigin) -> bool:
-    """Return whether the number of quotes is odd, as when one is never closed."""
-    with open_table_text(origin.path, origin.header) as file:
-        return sum(piece.count(b'"') for piece in iter(lambda: file.read(_BLOCK), b"")) % 2 == 1
-
-
-def _size(origin: TextOrigin) -> int:
-    """Return the size of a text in bytes of UTF-8."""
-    with open_table_text(origin.path, origin.header) as file:
-        return sum(map(len, iter(lambda: file.read(_BLOCK), b"")))

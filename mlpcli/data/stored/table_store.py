@@ -17,12 +17,13 @@ from mlpcli.data.readers.delimited import (
     refuse_open_quote,
     refuse_rows,
 )
+from mlpcli.data.readers.delimited_columns import PLAIN_DIGITS
 from mlpcli.data.readers.delimited_stream import BlockReader
 from mlpcli.data.readers.keyed_columns import names_in_file, with_keys
 from mlpcli.data.readers.parquet import parquet_batches
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin
 from mlpcli.data.readers.table_values import written_cell
-from mlpcli.data.readers.tables import PLAIN_DIGITS, Table, TableFile
+from mlpcli.data.readers.tables import Table, TableFile, refuse_without_rows
 from mlpcli.data.stored.column_writer import ColumnWriter
 from mlpcli.data.stored.release import release_memory
 from mlpcli.data.stored.stored_column import Recent
@@ -87,7 +88,7 @@ class TableStore:
                 raise
         rows = sum(number for _, number in found.parts)
         if rows == 0:
-            file.origin.refuse(file.reader.without_rows if file.reader else "has a header but no rows")
+            refuse_without_rows(file)
         origin = ManyOrigin(file.origin.label, found.parts) if file.more else found.parts[0][0]
         dialect = file.dialect
         stored: dict[str, ParsedColumn] = {
