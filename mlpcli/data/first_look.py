@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -26,8 +28,11 @@ from mlpcli.data.sources.column_problems import (
 from mlpcli.data.sources.table_source import dialect_of, target_columns
 from mlpcli.data.split_columns import split_column_problems
 from mlpcli.data.stream import kept_columns
-from mlpcli.errors import DataError, MlpcliError, NotInFileError, Problem
+from mlpcli.errors import DataError, KeyPath, MlpcliError, NotInFileError, Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
+from mlpcli.spec.split_forms import SPLITS
+from mlpcli.spec.validate import follow_location
+from mlpcli.spec.values import Value, ValueMap
 
 
 def check_new_rows(
@@ -101,15 +106,57 @@ def dataset_problems(section: object, folder: Path) -> Iterator[Problem]:
     """Yield what is wrong with the files of a `dataset` section: missing files, missing columns.
 
     Args:
-        section: the plain values; what is wrong with these is not reported.
+        section: the plain values; what is wrong with these is not reported, but the others are looked at.
         folder: from which paths start.
     """
-    try:
-        spec = DatasetSpec.model_validate(section)
-    except ValidationError:
+    spec, left_out = readable_section(section)
+    if spec is None or spec.path is None or spec.name is not None:
         return
-    if spec.path is None or spec.name is not None:
-        return
+    for problem in _problems_of_files(spec, folder):
+        if not any(problem.path[: len(path)] == path for path in left_out):
+            yield problem
+
+
+def readable_section(section: object) -> tuple[DatasetSpec | None, set[KeyPath]]:
+    """Return a `dataset` section without what is wrong in it, and the paths in the spec of what was left out.
+
+    The names of columns stay, as far as they can be read: of a wrong feature, and of a wrong split.
+    """
+    left: Value = copy.deepcopy(section)  # type: ignore[assignment]
+    left_out: set[KeyPath] = set()
+    while isinstance(left, dict):
+        try:
+            return DatasetSpec.model_validate(left), left_out
+        except ValidationError as error:
+            found = {follow_location(item["loc"], left)[0] for item in error.errors(include_url=False)}
+        above = {path[:end] for path in found for end in range(len(path))}  # other forms of the same value
+        if not found - above - {()}:  # a rule between keys
+            break
+        for path in found - above:
+            left_out |= {("dataset", *path)}
+            _leave_out(path, left)
+    return None, left_out
+
+
+def _leave_out(path: KeyPath, section: ValueMap) -> None:
+    """Remove a value; of a feature or a split, only what is not the name of a column."""
+    above: Any = section
+    for step in path[:-1]:
+        above = above[step]
+    last = path[-1]
+    if isinstance(above, list):
+        above.clear()
+    elif last in above:
+        value = above.pop(last)
+        if path[:-1] == ("features",) and value != {}:
+            above[last] = {}
+        elif path[0] in SPLITS and isinstance(value, dict) and isinstance(by := value.get("by"), str):
+            readable = {"share": 0.5, "by": by}
+            above |= {} if value == readable else {last: readable}
+
+
+def _problems_of_files(spec: DatasetSpec, folder: Path) -> Iterator[Problem]:
+    assert spec.path is not None
     try:
         paths = find_files(spec.path, folder, ("dataset", "path"))
         if not all(map(is_table, paths)):
@@ -127,3 +174,9 @@ def dataset_problems(section: object, folder: Path) -> Iterator[Problem]:
     yield from weight_problems(spec, file, taken)
     yield from feature_problems(spec.features, file.names, taken, spec.weights)
     yield from split_column_problems(spec, file.names, taken, file.origin.label)
+    for split in SPLITS:
+        if isinstance(named := getattr(spec, split), str):
+            try:
+                find_files(named, folder, ("dataset", split))
+            except SpecError as error:
+                yield from error.problems

@@ -160,7 +160,7 @@ def _from_pydantic(error: ValidationError, data: ValueMap, catalog: Catalog) -> 
     """Convert pydantic's errors to problems; of a union's errors, keep those about the deepest value."""
     found: dict[KeyPath, Problem] = {}
     for item in error.errors(include_url=False):
-        path, value = _follow(item["loc"], data)
+        path, value = follow_location(item["loc"], data)
         last = item["loc"][-1]
         if item["type"] == "missing" and path[-1:] != (last,):
             path = (*path, last)
@@ -191,7 +191,7 @@ def _problem(item: ErrorDetails, path: KeyPath, value: Value, data: ValueMap, ca
     return Problem(rule, path=path, received=value, hint=value_problem_hint(path, value, rule))
 
 
-def _follow(loc: tuple[int | str, ...], data: Value) -> tuple[KeyPath, Value]:
+def follow_location(loc: tuple[int | str, ...], data: Value) -> tuple[KeyPath, Value]:
     """Return the path in the data of pydantic's location, which also names union members, and its value."""
     path: list[str | int] = []
     value = data

@@ -95,6 +95,38 @@ def test_names_of_a_spec_are_checked_with_its_layers_and_before_tensorflow(
         assert "available: loss, accuracy, auc, val_loss, val_accuracy, val_auc" in error
 
 
+MISREAD: dict[str, tuple[str, ...]] = {
+    "scalng: none, features: [size, twon]": ("scalng: unknown key", "features[1]: must be a column"),
+    "validation: {shar: 0.2, by: twon}": ("shar: unknown key", "validation.by: must be a column"),
+    "validation: {share: 2, by: twon}": ("share: must be a fraction", "validation.by: must be a column"),
+    "validation: {hp: choice, values: [0.1, 0.2]}": (),
+    "features: {siz: {kind: numerc}, twon: {}}": (
+        "siz.kind: must be one of",
+        "features.siz: must be a column",
+        "features.twon: must be a column",
+    ),
+    "missing: {}, validation: gone.csv": (
+        "missing: must be",
+        "validation: there is no such file, received 'gone.csv'",
+    ),
+}
+
+
+@pytest.mark.parametrize("keys", MISREAD)
+def test_columns_are_looked_for_with_what_can_be_read_of_a_wrong_dataset(
+    keys: str, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(
+        "size,town,price\n" + "".join(f"{n},{'ab'[n % 2]},{n}\n" for n in range(40))
+    )
+    text = f"dataset: {{path: t.csv, target: prise, {keys}}}\nlayers: [{{Dnse: 3}}]\nloss: mse\n"
+    (tmp_path / "a.yaml").write_text(text)
+    error = mlpcli("check", tmp_path / "a.yaml").err
+    for message in ("target: must be a column", "unknown layer, received 'Dnse'", *MISREAD[keys]):
+        assert message in error
+    assert f"{2 + len(MISREAD[keys])} problems found" in error
+
+
 KNOWN = (
     ("metrics: [accuracy]", "val_accuracy"),
     ("metrics: [mae]", "val_mean_absolute_error"),
