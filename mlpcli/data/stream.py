@@ -294,11 +294,12 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
         empty_rows = np.empty((0, *options.contract.shape), np.float32)
         return Chunk(empty_rows, kept, rejected=block.ragged, cells=raw)
     columns = preprocessor.columns({**block.columns, **block.pixels})
+    whole = options.contract.dtype == "int64" and options.contract.preprocessor is None
+    ids = _exact_numbers(columns) if whole else None
     encoded = preprocessor.transform(columns)
     result = apply_policy(preprocessor, encoded.found, options.unknown)
-    x = encoded.x.reshape(-1, *options.contract.shape)
-    if options.contract.dtype == "int64":
-        x = in_dtype(x, options.contract.dtype, origin)
+    x = encoded.x if ids is None else in_dtype(ids, options.contract.dtype, origin)
+    x = x.reshape(-1, *options.contract.shape)
     empty = None
     if len(result.nulled):
         empty = np.zeros(len(x), bool)
@@ -316,6 +317,11 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
     chunk = replace(Chunk(x, kept, empty, cells=raw).take(stay), rejected=[*block.ragged, *row_errors])
     chunk = screened(chunk, block.positions[stay], origin, options)
     return replace(chunk, rejected=sorted(chunk.rejected, key=lambda row_error: row_error.row))
+
+
+def _exact_numbers(columns: Mapping[str, ParsedColumn]) -> Array:
+    """Return the numbers of rows of ids, (rows, columns) float64: float32 makes two ids above 2^24 one."""
+    return np.nan_to_num(np.stack([column.numbers.values for column in columns.values()], axis=1))
 
 
 def screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOptions) -> Chunk:

@@ -144,7 +144,7 @@ def _learn_labels(
     """
     _refuse_missing(source_rows, target, droppable=source_rows.table is not None)
     if keep_numbers == "numbers" and target.numbers is not None and np.isfinite(target.numbers).all():
-        return _Learned(target.numbers.astype(np.float32)[target.codes], None)
+        return _Learned(target.numbers[target.codes], None)
     keys = label_keys(target.values)
     numeric = keys is None or all(label_number(value) is not None for value in target.values)
     if numeric and (keep_numbers == "numbers" or (keep_numbers == "fractions" and keys is None)):

@@ -16,16 +16,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlpcli.data.contract_form import read_contract
-from mlpcli.data.dataset import Output
+from mlpcli.data.dataset import Dataset, Output
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.profiles import profile_column
 from mlpcli.data.inspect.find_warnings import find_warnings
 from mlpcli.data.inspect.survey import histogram, survey_table, value_range
+from mlpcli.data.load import divide_dataset, open_dataset
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.parse_cells import ParsedColumn
+from mlpcli.data.stream import ReadOptions, open_rows
 from mlpcli.data.types import Array
 from mlpcli.runs.folder import find_run
 from mlpcli.spec.features import FeatureSpec
+from mlpcli.spec.load import load_text
 from mlpcli.spec.schema import ComponentSpec
 from tests.conftest import Result
 
@@ -319,3 +322,41 @@ def test_an_old_contract_is_written_as_it_was_read() -> None:
         contract = read_contract(document)
         assert contract.numbers == "float32"
         assert json.loads(json.dumps(contract.to_json())) == document
+
+
+def loaded_data(folder: Path, text: str) -> Dataset:
+    """The data of a spec, divided."""
+    from mlpcli.training.find_data import _request
+
+    loaded = load_text(f"name: t\nseed: 1\n{text}", folder / "t.yaml")
+    request, seed = _request(loaded)
+    section = loaded.spec.dataset
+    opened = open_dataset(section, request, seed=seed, folder=folder)
+    return divide_dataset(opened, section, request, seed=seed)
+
+
+def test_ids_beyond_2_to_the_24_stay_distinct_in_new_rows_of_any_format(tmp_path: Path) -> None:
+    ids = 2**24 + np.arange(40).reshape(20, 2)
+    np.savez(tmp_path / "ids.npz", x=ids, y=np.arange(20) % 2)
+    np.save(tmp_path / "new.npy", ids)
+    lines = [f"{first},{second}" for first, second in ids]
+    (tmp_path / "new.csv").write_text("a,b\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    layers = "IntegerLookup: {vocabulary: [16777217]}}, {Embedding: {input_dim: 2, output_dim: 2}}, Flatten"
+    text = f"dataset: {{path: ids.npz}}\nlayers: [{{{layers}, {{Dense: {{units: 2}}}}]\n"
+    contract = loaded_data(tmp_path, f"{text}loss: sparse_categorical_crossentropy\n").contract
+    for name in ("new.csv", "new.npy"):
+        with open_rows(tmp_path / name, ReadOptions(contract)) as chunks:
+            found = np.concatenate([chunk.x for chunk in chunks])
+        np.testing.assert_array_equal(found, ids)
+
+
+def test_a_target_of_an_unknown_loss_keeps_the_digits_of_its_numbers(tmp_path: Path) -> None:
+    targets = 2**24 + np.arange(20)
+    lines = [f"{place}|{target},0" for place, target in enumerate(targets)]
+    (tmp_path / "t.csv").write_text("x|y\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "own.py").write_text(
+        "import keras\n\n\nclass Own(keras.losses.MeanSquaredError):\n    pass\n", encoding="utf-8"
+    )
+    dataset = 'dataset: {path: t.csv, target: y, decimal: ",", delimiter: "|", target_scaling: standardize}'
+    data = loaded_data(tmp_path, f"plugins: [own.py]\n{dataset}\nlayers: [Dense: {{units: 1}}]\nloss: Own\n")
+    assert len(np.unique(np.asarray(data.train.y))) == len(data.train.y)
