@@ -20,6 +20,7 @@ from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.other_losses import length_problems
 from mlpcli.checks.output_views import OutputView, canonical, output_views
 from mlpcli.checks.predict_rules import predict_problems
+from mlpcli.checks.sparse_gradients import scale_problems
 from mlpcli.checks.text_rules import token_problems
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.named_arrays import of_name
@@ -179,7 +180,12 @@ def _probe(checked: _Checked) -> list[Problem]:
             return problems
         if view.of_members and (problems := list(_member_problems(view, checked, x, y))):
             return problems
-    return [*_not_in_a_graph(checked, y, outputs), *_odd_results(checked), *_equal_names(checked)]
+    return [
+        *scale_problems(model, checked.spec, x, y),
+        *_not_in_a_graph(checked, y, outputs),
+        *_odd_results(checked),
+        *_equal_names(checked),
+    ]
 
 
 def _member_problems(view: OutputView, checked: _Checked, x: Arrays, y: Arrays) -> Iterator[Problem]:

@@ -241,6 +241,14 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "spec.yaml:5:20 metrics[1]: another metric is logged as f1_score_1 too, received 'Precision'; give it a name: {Precision: {name: other}}",
         ],
     ),
+    "loss scale of an embedding": (
+        "dataset: {path: onehot.npz}\nlayers: [{Embedding: {input_dim: 3, output_dim: 2}, name: words}, Flatten, "
+        "{Dense: {units: 3, activation: softmax}}]\nloss: categorical_crossentropy\n"
+        "optimizer: {SGD: {loss_scale_factor: 8.0}}\n",
+        [
+            "spec.yaml:4:37 optimizer.SGD.loss_scale_factor: Keras cannot scale the gradient of layer 'words', which holds only the rows of a batch, received 8.0; remove it, or write optimizer: {LossScaleOptimizer: {inner_optimizer: SGD}}",
+        ],
+    ),
     "callback refused": (
         IRIS + SOFTMAX + SPARSE + "callbacks:\n  - ReduceLROnPlateau: {factor: 2.0}\n",
         [
