@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
-from mlpcli.errors import Problem, RunError, listing
+from mlpcli.errors import Problem, RunError
 from mlpcli.inference.class_intervals import Ends, class_intervals
 from mlpcli.inference.evaluate_groups import AllRows, evaluate_groups
 from mlpcli.inference.named_groups import find_groups
 from mlpcli.inference.quantile_scores import quantile_scores
 from mlpcli.inference.rows_to_evaluate import EvaluatedRows, rows_to_evaluate
-from mlpcli.inference.undefined_metrics import undefined_metrics
 from mlpcli.inference.wanted_groups import wanted_groups
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
@@ -35,11 +34,12 @@ from mlpcli.printable import counted
 from mlpcli.runs.folder import Run
 from mlpcli.runs.group_results import ColumnGroups
 from mlpcli.runs.record_models import TRAIN_AGAIN
-from mlpcli.runs.results import ClassScore, Coverage, Evaluation, Intervals, OutputScores, QuantileScores
+from mlpcli.runs.results import ClassScore, Coverage, Evaluation, OutputScores, QuantileScores
 from mlpcli.statistics.confusion import confusion
 from mlpcli.training import compiled
 from mlpcli.training.intervals import find_intervals, no_intervals
 from mlpcli.training.row_metrics import measure_rows, why_not_measured
+from mlpcli.training.undefined_metrics import undefined_metrics, undefined_notes, without_undefined
 
 BATCH_ROWS = 4096
 
@@ -100,7 +100,8 @@ def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptio
     bounds = no_intervals(len(found), metrics, why) if why else None
     undefined = {} if measured is None else undefined_metrics(trained.model, measured)
     if options.intervals and measured is not None:
-        bounds = _without(undefined, find_intervals(trained.model, measured, metrics, seed=trained.spec.seed))
+        found_intervals = find_intervals(trained.model, measured, metrics, seed=trained.spec.seed)
+        bounds = without_undefined(found_intervals, undefined)
     judged = any(each.is_scored or each.levels or each.intervals is not None for each in contract.outputs)
     predicted: Arrays = {} if known is None else known.outputs
     if known is None and (judged or options.by or options.figures is not None):
@@ -116,7 +117,7 @@ def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptio
         len(found),
         metrics,
         scores,
-        (*trained.warnings, *rows.warnings, *_undefined_notes(undefined)),
+        (*trained.warnings, *rows.warnings, *undefined_notes(undefined)),
         rows.left_out,
         quantiles,
         _draw(trained, rows, predicted, groups, metrics, options.figures),
@@ -124,20 +125,6 @@ def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptio
         bounds,
         groups,
     )
-
-
-def _without(undefined: Mapping[str, str], found: Intervals) -> Intervals:
-    """Return intervals without those of metrics that the rows do not define."""
-    bounds = {name: ends for name, ends in found.bounds.items() if name not in undefined}
-    return replace(found, bounds=bounds, left_out={**found.left_out, **undefined})
-
-
-def _undefined_notes(undefined: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each reason why metrics have no value; Keras gives them one, mostly 0."""
-    for why in dict.fromkeys(undefined.values()):
-        names = [name for name, other in undefined.items() if other == why]
-        says = "its value says" if len(names) == 1 else "their values say"
-        yield f"{listing(names)}: {why}, so that {says} nothing"
 
 
 def _draw(

@@ -14,7 +14,6 @@ from mlpcli.data.dataset import Split
 from mlpcli.data.named_arrays import rows_of
 from mlpcli.data.types import Array
 from mlpcli.inference.named_groups import NamedGroups
-from mlpcli.inference.undefined_metrics import undefined_metrics
 from mlpcli.keras_import import keras
 from mlpcli.runs.group_results import ColumnGroups, GroupMetrics, GroupValue
 from mlpcli.runs.results import Intervals
@@ -24,6 +23,7 @@ from mlpcli.statistics.student_t import t_quantile, two_sided_p
 from mlpcli.training import compiled
 from mlpcli.training.intervals import FEW_ROWS, find_intervals
 from mlpcli.training.row_metrics import MeasuredRows, row_metrics
+from mlpcli.training.undefined_metrics import undefined_metrics
 from mlpcli.training.whole_metrics import whole_metrics
 
 MOST_WORK = 2_000_000

@@ -12,7 +12,7 @@ from mlpcli.printable import counted
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.fitted_predictions import coverage_json, show_coverage
 from mlpcli.report.group_tables import groups_json, show_groups
-from mlpcli.report.interval_words import ends_text, interval_notes, interval_text
+from mlpcli.report.interval_words import ends_text, interval_notes, interval_text, value_text
 from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
@@ -58,9 +58,10 @@ def _show_metrics(evaluation: Evaluation) -> None:
     """Show the metrics, with their intervals where there are some."""
     out, found = console(), evaluation.intervals
     if found is None or not found.bounds:
-        out.print(table(("metric", "value"), [(k, format_number(v)) for k, v in evaluation.metrics.items()]))
+        values = [(k, value_text(found, k, v)) for k, v in evaluation.metrics.items()]
+        out.print(table(("metric", "value"), values))
     else:
-        rows = [(k, format_number(v), interval_text(found, k)) for k, v in evaluation.metrics.items()]
+        rows = [(k, value_text(found, k, v), interval_text(found, k)) for k, v in evaluation.metrics.items()]
         out.print(table(("metric", "value", f"{found.method['level']:.0%} interval"), rows))
     for note in [] if found is None else interval_notes(found):
         for line in wrapped_text(note, out.room):

@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from mlpcli.report.console import format_number
 from mlpcli.runs.results import Intervals
 
+UNDEFINED = "undefined"
+"""What is shown for a metric that some rows do not define: Keras gives it a value, mostly 0."""
+
 
 def interval_text(intervals: Intervals, name: str) -> str:
     """Return the interval of a metric, or an empty text where it has none."""
     return ends_text(intervals.bounds.get(name))
+
+
+def value_text(intervals: Intervals | None, name: str, value: float) -> str:
+    """Return the value of a metric, or `undefined` where the rows do not define it."""
+    return UNDEFINED if intervals is not None and name in intervals.undefined else format_number(value)
 
 
 def ends_text(ends: tuple[float, float] | None) -> str:
@@ -19,10 +27,12 @@ def ends_text(ends: tuple[float, float] | None) -> str:
 
 
 def interval_notes(intervals: Intervals) -> list[str]:
-    """Return a line for each note, and for each reason why there is no interval, with the metrics."""
+    """Return a line for each note, and for each reason why there is no value or interval."""
+    left_out = {name: why for name, why in intervals.left_out.items() if name not in intervals.undefined}
     return [
         *(f"{names}: {text}" for text, names in _by_text(intervals.notes).items()),
-        *(f"{names}: no interval: {text}" for text, names in _by_text(intervals.left_out).items()),
+        *(f"{names}: {UNDEFINED}: {text}" for text, names in _by_text(intervals.undefined).items()),
+        *(f"{names}: no interval: {text}" for text, names in _by_text(left_out).items()),
     ]
 
 

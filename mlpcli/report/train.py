@@ -17,7 +17,7 @@ from mlpcli.printable import counted
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
 from mlpcli.report.epoch_table import LEARNING_RATE, rate_text
 from mlpcli.report.fitted_predictions import show_fitted
-from mlpcli.report.interval_words import interval_notes, interval_text
+from mlpcli.report.interval_words import interval_notes, interval_text, value_text
 from mlpcli.report.live_epochs import LiveEpochs
 from mlpcli.report.member_table import member_line, spread_tables
 from mlpcli.report.narrow import (
@@ -282,7 +282,8 @@ def _show_metrics(out: Screen, outcome: Outcome) -> None:
     """Show the metrics of every split, and the intervals of those of the last that has some."""
     names = list(next(iter(outcome.metrics.values())))
     rows = [
-        (split, *(format_number(values[name]) for name in names)) for split, values in outcome.metrics.items()
+        (split, *(value_text(outcome.intervals.get(split), name, values[name]) for name in names))
+        for split, values in outcome.metrics.items()
     ]
     last = next(reversed(outcome.intervals), None)  # test where there is one, else validation
     if last is None:

@@ -113,6 +113,7 @@ class Intervals:
     bounds: by metric, the lower and the upper end.
     method: how they were computed, as plain JSON values.
     left_out: by metric without an interval, the reason; notes: by metric, what its interval means.
+    undefined: of the metrics left out, those without a value, which the rows do not define.
     """
 
     rows: int
@@ -120,6 +121,7 @@ class Intervals:
     method: dict[str, object]
     left_out: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         rows = [(name, between(ends)) for name, ends in self.bounds.items()]

@@ -13,7 +13,7 @@ Where to begin:
 - `checkpoint_file`, `training_state`, `callback_state`, `variables`: what a checkpoint holds. `resume`,
   `reproduce` and `identity`: what goes on from it, and whether it may.
 - `artifacts`: the files of a finished run: `fit_predictions`, `baseline`, `run_figures` and `network_probe`;
-  `intervals` from `row_metrics` and `whole_metrics`. `ensemble_run` and `whole_data`: those of a mean of
-  models.
+  `intervals` from `row_metrics` and `whole_metrics`, without `undefined_metrics`. `ensemble_run` and
+  `whole_data`: those of a mean of models.
 - Beside a training: `forecast` for `check`, `lr_finder`, `more_data`.
 """

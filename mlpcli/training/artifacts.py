@@ -34,6 +34,7 @@ from mlpcli.training.job import TrainingJob
 from mlpcli.training.network_probe import record_network
 from mlpcli.training.row_metrics import MeasuredRows, measure_rows, why_not_measured
 from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram, begin_reliability
+from mlpcli.training.undefined_metrics import undefined_metrics, undefined_notes, without_undefined
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -173,7 +174,10 @@ class Artifacts:
         for name in [each for each in metrics if each in self.measured]:
             rows, shown = self.measured[name], metrics[name]
             found = find_intervals(model, rows, shown, seed=seed, most_work=WORK_IN_TRAINING)
-            self.intervals[name] = found
+            undefined = undefined_metrics(model, rows)
+            self.intervals[name] = without_undefined(found, undefined)
+            for note in undefined_notes(undefined):
+                self.job.watcher.note(f"{name} rows: {note}")
 
     def compare_with_baseline(
         self, metrics: Mapping[str, dict[str, float]], measured: Callable[[], Baseline | None]

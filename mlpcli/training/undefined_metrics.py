@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mlpcli.checks.log_names import metric_names
 from mlpcli.data.types import Array
+from mlpcli.errors import listing
 from mlpcli.keras_import import keras
 from mlpcli.model.correlations import RowCorrelation
 from mlpcli.model.metric_wrappers import MetricWrapper
+from mlpcli.runs.results import Intervals
 from mlpcli.training.row_metrics import MeasuredRows
 
 Tensor = Any
@@ -42,6 +46,22 @@ def undefined_metrics(model: keras.Model, measured: MeasuredRows) -> dict[str, s
         for name, why in zip(names, why_undefined(metric, y_true, y_pred, len(names)), strict=True):
             found |= {name: why} if why else {}
     return found
+
+
+def without_undefined(found: Intervals, undefined: Mapping[str, str]) -> Intervals:
+    """Return intervals without those of metrics that the rows do not define."""
+    bounds = {name: ends for name, ends in found.bounds.items() if name not in undefined}
+    notes = {name: text for name, text in found.notes.items() if name not in undefined}
+    left_out = {**found.left_out, **undefined}
+    return replace(found, bounds=bounds, notes=notes, left_out=left_out, undefined={**undefined})
+
+
+def undefined_notes(undefined: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each reason why metrics have no value; Keras gives them one, mostly 0."""
+    for why in dict.fromkeys(undefined.values()):
+        names = [name for name, other in undefined.items() if other == why]
+        says = "its value says" if len(names) == 1 else "their values say"
+        yield f"{listing(names)}: {why}, so that {says} nothing"
 
 
 def why_undefined(metric: keras.metrics.Metric, y_true: Tensor, y_pred: Tensor, count: int) -> list[str]:

@@ -226,7 +226,7 @@ def test_rare_categories_are_one_group() -> None:
 
 
 def test_metrics_that_rows_do_not_define_say_why() -> None:
-    from mlpcli.inference.undefined_metrics import why_undefined
+    from mlpcli.training.undefined_metrics import why_undefined
 
     ones, halves = np.ones((4, 1), np.float32), np.full((4, 1), 0.6, np.float32)
     mixed = np.array([[0], [1], [1], [0]], np.float32)
@@ -248,3 +248,38 @@ def test_a_figure_of_groups_is_drawn() -> None:
     picture = draw_group_intervals(points, 0.5, metric="accuracy", column="_town", title="run")
     assert picture.png.startswith(b"\x89PNG")
     assert draw_group_intervals(points[:1], 0.5, metric="m", column="c", title="t") != picture
+
+
+def test_a_training_says_which_metrics_its_splits_do_not_define(
+    mlpcli: Callable[..., Result], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlpcli.report.train import TrainingReport, show_outcome
+    from mlpcli.spec.load import load_spec
+    from mlpcli.training.job import TrainOptions
+    from mlpcli.training.session import train
+
+    random = np.random.default_rng(0)
+    x = random.normal(size=60)
+    for name, some in (("train.csv", x), ("test.csv", np.abs(x[:12]) + 1)):
+        lines = [f"{value:.3f},{'yes' if value > 0 else 'no'}" for value in some]
+        (tmp_path / name).write_text("x,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    spec = tmp_path / "u.yaml"
+    spec.write_text(
+        "dataset: {path: train.csv, target: label, test: test.csv, validation: 0.2}\n"
+        "layers: [Dense: {units: 1, activation: sigmoid}]\nloss: binary_crossentropy\n"
+        "metrics: [AUC, accuracy]\nfit: {epochs: 1, engine: graph}\n",
+        encoding="utf-8",
+    )
+    options = TrainOptions(saved_model=False, figures=False, baseline=False)
+    with TrainingReport() as report:
+        outcome = train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=report, options=options)
+    show_outcome(outcome, tmp_path / "runs")
+    shown = capsys.readouterr().out
+    out = " ".join(shown.split())
+    assert "test rows: auc: no row is negative, so that its value says nothing" in out
+    assert "auc: undefined: no row is negative" in out
+    (line,) = [line for line in shown.splitlines() if line.startswith("test  ")]
+    assert "undefined" in line.split()
+    command = ("evaluate", "u", "--no-figures", "--runs-dir", tmp_path / "runs")
+    lines = mlpcli(*command).out.splitlines()
+    assert [line.split()[:2] for line in lines if line.startswith("auc ")] == [["auc", "undefined"]]
