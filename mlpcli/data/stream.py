@@ -321,7 +321,8 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
 
 def _exact_numbers(columns: Mapping[str, ParsedColumn]) -> Array:
     """Return the numbers of rows of ids, (rows, columns) float64: float32 makes two ids above 2^24 one."""
-    return np.nan_to_num(np.stack([column.numbers.values for column in columns.values()], axis=1))
+    numbers: Array = np.stack([column.numbers.values for column in columns.values()], axis=1)
+    return np.where(np.isnan(numbers), 0.0, numbers)
 
 
 def screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOptions) -> Chunk:
