@@ -21,6 +21,7 @@ from mlpcli.export.verify import verifying
 from mlpcli.files import sha256_of, write_json, write_with
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
+from mlpcli.model.id_layers import id_layers
 from mlpcli.model.outputs import evaluated_rows, final_outputs
 from mlpcli.model.raw_column_network import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs
@@ -242,9 +243,12 @@ class Artifacts:
             begin_diagram(
                 job.model if self.fitted is None else self.fitted.trained, job.run_dir, title=title
             ),
-            begin_boundary(self._in_memory, predict, job.run_dir, title=title, network=job.model),
             begin_reliability(self.fitted.curves if self.fitted else {}, job.run_dir, title=title),
         ]
+        if not id_layers(job.model, job.completed.spec):  # which take no number between two ids
+            writes.append(
+                begin_boundary(self._in_memory, predict, job.run_dir, title=title, network=job.model)
+            )
 
         def write_all() -> None:
             for write in writes:

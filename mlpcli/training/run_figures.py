@@ -166,6 +166,7 @@ def plane_axes(contract: Contract) -> PlaneAxes | None:
     """Return the axes of the plane of two features; None where rows are no points of one."""
     output = contract.output
     plain = len(contract.outputs) == 1 and not output.steps and not contract.inputs
+    plain = plain and contract.dtype != "int64"  # between two ids there is nothing
     drawable = output.kind in ("classes", "one_hot") or (output.kind == "numbers" and len(output.target) == 1)
     if not (plain and drawable and contract.shape == (2,)):
         return None

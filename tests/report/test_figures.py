@@ -197,3 +197,24 @@ def test_a_page_takes_what_suits_its_theme_and_pixels_of_earlier_runs(tiny_run: 
     assert pixels.data.startswith("data:image/png;base64,")
     assert not pixels.is_vector
     assert abs(pixels.width / pixels.height - vector.width / vector.height) < 0.02
+
+
+def test_ids_are_no_plane_though_there_are_two_of_them(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Between two ids there is no row, and beyond the last one the network has no weights."""
+    spec = spec_file("""\
+name: ids
+dataset: {path: ids.npz, validation: 0.25}
+layers: [Embedding: {input_dim: 50, output_dim: 2}, Flatten, Dense: {units: 2, activation: softmax}]
+loss: sparse_categorical_crossentropy
+fit: {epochs: 1, engine: graph}
+""")
+    for kind in (np.int64, np.float64):
+        ids = np.arange(80).reshape(40, 2) % 50
+        np.savez(spec.parent / "ids.npz", x=ids.astype(kind), y=np.arange(40) % 2)
+        result = mlpcli("train", spec, "--runs-dir", tmp_path / kind.__name__)
+        assert result.status == 0, result.err
+        plots = find_run("ids", tmp_path / kind.__name__) / "plots"
+        assert (plots / "learning_curves.png").exists()
+        assert not (plots / "decision_boundary.png").exists()
