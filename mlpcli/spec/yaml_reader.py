@@ -271,6 +271,12 @@ class _Builder:
             if key.kind != "scalar":
                 self._add("a key must be a string", key.at, path, hint="is there a stray opening bracket?")
             elif _merges(key):
+                if merged:
+                    rule, hint = (
+                        "'<<' is duplicated in this mapping",
+                        "merge several as a list: <<: [*one, *other]",
+                    )
+                    self._add(rule, key.at, path, hint=hint)
                 merged.append(value)
             elif key.value in first:
                 rule = f"the key is duplicated in this mapping (first on line {first[key.value]})"

@@ -207,6 +207,12 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "SPEC:4:18 fit.epochs: the key is duplicated in this mapping (first on line 4), received 'epochs'; keep one",
         ],
     ),
+    "two merges in one mapping": (
+        GOOD + "callbacks: [EarlyStopping: {<<: {patience: 2}, <<: {min_delta: 0.1}}]\n",
+        [
+            "SPEC:4:48 callbacks[0].EarlyStopping: '<<' is duplicated in this mapping; merge several as a list: <<: [*one, *other]",
+        ],
+    ),
     "no for a text": (
         "dataset: {name: no}\n" + LAYERS + LOSS,
         [
