@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.types import Arrays
-from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import name_outputs
 from mlpcli.model.adapt_layers import adapt_behind, adapt_to
@@ -26,7 +26,7 @@ from mlpcli.model.nested_layers import check_inner_layers
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.quantile_outputs import in_order, levels_by_layer
 from mlpcli.model.schedule_steps import with_steps
-from mlpcli.model.shape_advice import shape_hint
+from mlpcli.model.shape_advice import leaves_nothing, shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.model.variable_factors import give_factors, unmatched
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
@@ -124,6 +124,13 @@ def build_network(
             check_inner_layers(layer, spec.layers[node.index], path)
         check_outputs(layer, below, spec.fit.batch_size if rows is not None else 1, path)
         shapes = ", ".join(map(_shape, below))
+        if nothing := leaves_nothing(layer, _row_shape(below[0])):
+            class_name = spec.layers[node.index].class_name
+            value = spec.layers[node.index].arguments.get(nothing[0], ABSENT)
+            rule = f"leaves nothing of what comes before it, of shape {shapes}"
+            raise SpecError(
+                Problem(rule, path=(*path, class_name, nothing[0]), received=value, hint=nothing[1])
+            )
         hint = _shape_hint(layer, below[0], spec, node)
         with refusals(path, f"does not fit what comes before it, of shape {shapes}", hint):
             if isinstance(layer, MemberMean):  # each member's quantiles are in order too
@@ -323,8 +330,12 @@ def _shape(tensor: keras.KerasTensor) -> str:
     return "(" + ", ".join("rows" if size is None else str(size) for size in shape) + ")"
 
 
+def _row_shape(tensor: keras.KerasTensor) -> tuple[int | None, ...]:
+    return tuple(getattr(tensor, "shape", ()) or ())[1:]
+
+
 def _shape_hint(layer: keras.layers.Layer, tensor: keras.KerasTensor, spec: Spec, node: Node) -> str:
-    shape = tuple(getattr(tensor, "shape", ()) or ())[1:]
+    shape = _row_shape(tensor)
     before = spec.layers[node.index - 1].class_name if node.index else ""
     return shape_hint(layer, shape, before)
 

@@ -30,7 +30,7 @@ def shape_hint(layer: keras.layers.Layer, shape: tuple[int | None, ...], before:
         return f"a row has {_product(sizes)}: the product of target_shape must be the same"
     axes = _axes(layer)
     if axes is None or axes == len(shape):
-        return _window_hint(layer, sizes)
+        return _window_hint(layer, sizes)[1]
     if axes == 1:
         return "put Flatten before it"
     if before == "Flatten" and len(shape) == 1:
@@ -43,17 +43,33 @@ def shape_hint(layer: keras.layers.Layer, shape: tuple[int | None, ...], before:
     return f"put {_reshape([sizes[0], math.prod(sizes[1:])])} before it"
 
 
-def _window_hint(layer: keras.layers.Layer, sizes: list[int]) -> str:
-    """Return what to do about a convolution or a pooling whose window is larger than its input, or nothing.
+def leaves_nothing(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tuple[str, str] | None:
+    """Return the argument of a layer that leaves nothing of its input, and what to do; None for another.
+
+    Args:
+        layer: any layer.
+        shape: of one row of its input.
+    """
+    sizes = [size for size in shape if size is not None]
+    if not sizes or len(sizes) < len(shape) or _axes(layer) != len(shape):
+        return None
+    key, hint = _window_hint(layer, sizes)
+    return (key, hint) if hint else None
+
+
+def _window_hint(layer: keras.layers.Layer, sizes: list[int]) -> tuple[str, str]:
+    """Return the argument of a window that is larger than its input, and what to do; or two empty texts.
 
     Args:
         layer: any layer.
         sizes: of one row of its input, with as many axes as the layer takes.
     """
     name = type(layer).__name__
+    if name.startswith("Cropping"):
+        return _crop_hint(layer, sizes)
     key = next((each for each in ("kernel_size", "pool_size") if hasattr(layer, each)), None)
     if key is None or getattr(layer, "padding", "") != "valid" or "Transpose" in name:
-        return ""
+        return "", ""
     first = layer.data_format == "channels_first"
     inner = sizes[name.startswith("ConvLSTM") :]
     inner = inner[1:] if first else inner[:-1]
@@ -61,10 +77,22 @@ def _window_hint(layer: keras.layers.Layer, sizes: list[int]) -> str:
     largest = [(size - 1) // step + 1 for size, step in zip(inner, steps, strict=True)]
     windows = _by_axis(getattr(layer, key), len(inner))
     if all(window <= most for window, most in zip(windows, largest, strict=True)):
-        return ""
+        return "", ""
     most = str(largest[0]) if len({*largest}) == 1 else str(largest)
     dilated = f" at dilation_rate {max(steps)}" if max(steps) > 1 else ""
-    return f"{key} can be at most {most} here{dilated}; or set padding: same, or shrink less above"
+    return key, f"{key} can be at most {most} here{dilated}; or set padding: same, or shrink less above"
+
+
+def _crop_hint(layer: keras.layers.Layer, sizes: list[int]) -> tuple[str, str]:
+    """Return the argument of what crops all of its input, and what to do; or two empty texts."""
+    ends = [layer.cropping] if len(sizes) == 2 else [*layer.cropping]
+    first = getattr(layer, "data_format", "") == "channels_first"
+    inner = sizes[1:] if first else sizes[:-1]
+    wrong = [f"{sum(both)} of {size}" for both, size in zip(ends, inner, strict=True) if sum(both) >= size]
+    if not wrong:
+        return "", ""
+    most = str(inner[0] - 1) if len({*inner}) == 1 else str([size - 1 for size in inner])
+    return "cropping", f"it cuts off {' and '.join(wrong)}: both ends together can be at most {most} here"
 
 
 def _by_axis(value: int | tuple[int, ...], axes: int) -> list[int]:

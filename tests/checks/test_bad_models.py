@@ -241,12 +241,30 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "spec.yaml:5:20 metrics[1]: another metric is logged as f1_score_1 too, received 'Precision'; give it a name: {Precision: {name: other}}",
         ],
     ),
+    "everything cropped": (
+        IRIS
+        + "layers:\n  - Reshape: {target_shape: [4, 1]}\n  - Cropping1D: {cropping: 2}\n  - Flatten\n"
+        + "  - Dense: {units: 3, activation: softmax}\n"
+        + SPARSE,
+        [
+            "spec.yaml:4:28 layers[1].Cropping1D.cropping: leaves nothing of what comes before it, of shape (rows, 4, 1), received 2; it cuts off 4 of 4: both ends together can be at most 3 here",
+        ],
+    ),
+    "a window larger than its input": (
+        IRIS
+        + "layers:\n  - Reshape: {target_shape: [4, 1]}\n  - Conv1D: {filters: 2, kernel_size: 5}\n  - Flatten\n"
+        + "  - Dense: {units: 3, activation: softmax}\n"
+        + SPARSE,
+        [
+            "spec.yaml:4:39 layers[1].Conv1D.kernel_size: leaves nothing of what comes before it, of shape (rows, 4, 1), received 5; kernel_size can be at most 4 here; or set padding: same, or shrink less above",
+        ],
+    ),
     "loss scale of an embedding": (
         "dataset: {path: onehot.npz}\nlayers: [{Embedding: {input_dim: 3, output_dim: 2}, name: words}, Flatten, "
         "{Dense: {units: 3, activation: softmax}}]\nloss: categorical_crossentropy\n"
         "optimizer: {SGD: {loss_scale_factor: 8.0}}\n",
         [
-            "spec.yaml:4:37 optimizer.SGD.loss_scale_factor: Keras cannot scale the gradient of layer 'words', which holds only the rows of a batch, received 8.0; remove it, or write optimizer: {LossScaleOptimizer: {inner_optimizer: SGD}}",
+            "spec.yaml:4:38 optimizer.SGD.loss_scale_factor: Keras cannot scale the gradient of layer 'words', which holds only the rows of a batch, received 8.0; remove it, or write optimizer: {LossScaleOptimizer: {inner_optimizer: SGD}}",
         ],
     ),
     "callback refused": (
