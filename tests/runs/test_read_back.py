@@ -17,7 +17,7 @@ from mlpcli.spec.load import load_spec
 from mlpcli.spec.resolve import inline
 from mlpcli.spec.yaml_reader import parse_text
 from tests.conftest import Result
-from tests.training.test_resume import Quiet, Stopping
+from tests.training.stopped_runs import Quiet, Stopping
 
 pytestmark = pytest.mark.slow
 

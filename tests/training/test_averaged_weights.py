@@ -18,7 +18,7 @@ from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import Outcome
 from mlpcli.spec.load import load_spec, load_text
 from mlpcli.training.job import TrainOptions
-from tests.training.test_resume import Quiet, _same_files, _weights
+from tests.training.stopped_runs import Quiet, assert_same_files, weights_of
 
 pytestmark = pytest.mark.slow
 
@@ -161,7 +161,7 @@ def test_a_run_killed_at_any_time_ends_with_the_same_averages(engine: str, tmp_p
         assert open_run(killed).describe() == "was killed"
         outcome = resume_run(open_run(killed), watcher=Quiet(), options=QUICK)
         assert (outcome.epochs, outcome.best_epoch) == (alone.epochs, alone.best_epoch)
-        _same_files(alone.run.folder, killed)
+        assert_same_files(alone.run.folder, killed)
 
 
 @pytest.mark.uncounted
@@ -171,7 +171,7 @@ def test_a_continued_run_trains_on_from_the_weights_that_are_not_averaged(tmp_pa
     text = SPEC.replace("epochs: 12", "epochs: 4") + CASES["swapped, not stopped"]
     short = _train(tmp_path, text, Quiet())
     alone = _train(tmp_path, text.replace("epochs: 4", "epochs: 6"), Quiet())
-    last, final = (_weights(alone.run.folder / name) for name in ("checkpoints/last.keras", "model.keras"))
+    last, final = (weights_of(alone.run.folder / name) for name in ("checkpoints/last.keras", "model.keras"))
     for ours, theirs in zip(last, final, strict=True):  # the averages of the last epoch
         np.testing.assert_array_equal(ours, theirs)
     history = (alone.run.folder / "history.csv").read_text()
@@ -188,7 +188,7 @@ def test_a_continued_run_trains_on_from_the_weights_that_are_not_averaged(tmp_pa
         ]
         assert trained[0] == trained[1]
         for ours, theirs in zip(
-            *(_weights(each.run.folder / "model.keras") for each in (more, alone)), strict=True
+            *(weights_of(each.run.folder / "model.keras") for each in (more, alone)), strict=True
         ):
             np.testing.assert_array_equal(ours, theirs)
 

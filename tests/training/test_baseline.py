@@ -34,7 +34,7 @@ def test_a_network_that_is_no_better_is_reported(mlpcli: Callable[..., Result], 
     (tmp_path / "line.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
     spec = tmp_path / "line.yaml"
     text = "dataset: {path: line.csv, target: y}\nlayers: [{Dense: {units: 1}}]\nloss: mse\n"
-    spec.write_text(text + "metrics: [mae]\nfit: {epochs: 1}\n")
+    spec.write_text(text + "metrics: [mae]\nfit: {epochs: 1, engine: graph}\n")
     result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs")
     assert result.status == 0, result.err
     assert "the network is no better than a linear model on the test rows" in " ".join(result.out.split())
@@ -48,7 +48,7 @@ def test_a_network_that_is_no_better_is_reported(mlpcli: Callable[..., Result], 
 def test_a_network_that_is_better_is_not_blamed(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     spec = tmp_path / "tiny.yaml"
     text = TINY.replace("{name: iris}", "{name: moons, noise: 0.05}").replace("units: 3", "units: 2")
-    spec.write_text(text.replace("epochs: 5", "epochs: 40"))
+    spec.write_text(text.replace("epochs: 5", "epochs: 40, engine: graph"))
     result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs")
     assert result.status == 0, result.err
     assert "baseline  test accuracy: majority class" in result.out

@@ -123,6 +123,7 @@ def graph_of(folder: Path) -> dict[str, list[str]]:
     return {node.name: list(node.input) for node in read.Graph().node}
 
 
+@pytest.mark.slow
 def test_each_tab_has_what_the_spec_asks_for(trained: tuple[Path, Path]) -> None:
     board = trained[0] / "tensorboard"
     train, validation = plugins(board / "train"), plugins(board / "validation")
@@ -155,6 +156,7 @@ def settings_in(board: Path) -> dict[str, Any]:
     return {name: getattr(value, str(value.WhichOneof("kind"))) for name, value in found.items()}
 
 
+@pytest.mark.slow
 def test_the_run_is_described_in_texts_settings_and_graphs(trained: tuple[Path, Path]) -> None:
     run, board = trained[0], trained[0] / "tensorboard"
     read = events(board)
@@ -174,6 +176,7 @@ def test_the_run_is_described_in_texts_settings_and_graphs(trained: tuple[Path, 
     assert any("MatMul" in name for name in graph_of(board / "train"))
 
 
+@pytest.mark.slow
 def test_pictures_are_files_that_can_be_read(trained: tuple[Path, Path]) -> None:
     board = trained[0] / "tensorboard"
     for split, tag in (("train", "hidden/kernel/image"), ("validation", "predictions/confusion_matrix")):
@@ -183,6 +186,7 @@ def test_pictures_are_files_that_can_be_read(trained: tuple[Path, Path]) -> None
         assert tf.io.decode_png(png).shape[:2] == (int(height), int(width))
 
 
+@pytest.mark.slow
 def test_the_projector_gets_categories_and_rows(trained: tuple[Path, Path]) -> None:
     from google.protobuf import text_format
     from tensorboard.plugins.projector import ProjectorConfig
@@ -203,6 +207,7 @@ def test_the_projector_gets_categories_and_rows(trained: tuple[Path, Path]) -> N
     assert all(table[int(row)].endswith(kind) for row, kind in labels[1:])
 
 
+@pytest.mark.slow
 def test_a_killed_run_has_each_step_once_and_ends_with_the_same_numbers(trained: tuple[Path, Path]) -> None:
     from mlpcli.training.resume import resume_run
 
@@ -218,6 +223,7 @@ def test_a_killed_run_has_each_step_once_and_ends_with_the_same_numbers(trained:
     assert len(list((killed / "tensorboard/train/plugins/profile").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_what_is_logged_changes_nothing_in_the_training(trained: tuple[Path, Path], tmp_path: Path) -> None:
     plain = train_text(BOARD + "  - TensorBoard: false\n", tmp_path, Watcher())
     assert not (plain / "tensorboard").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,15 @@ from mlpcli.training.job import TrainOptions
 from mlpcli.training.training_state import read_state
 from mlpcli.tuning.resume_search import open_spec
 from tests.conftest import Result
-from tests.training.test_compiled import ROWS, _assert_same_training, _fit, _twins, own_train_step
-from tests.training.test_resume import Quiet, _same_files
+from tests.training.small_models import ROWS, assert_same_training, fit_ours, own_train_step, twins
+from tests.training.stopped_runs import Quiet, assert_same_files
 
 # Keras 3.15 itself converts tensors in a way that NumPy 2 warns of.
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("fresh_keras"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_keras() -> Iterator[None]:
-    keras.utils.set_random_seed(1)
-    yield
-    keras.backend.clear_session()
 
 
 class Block(keras.Model):  # type: ignore[misc]
@@ -112,7 +106,7 @@ def images() -> tuple[keras.Model, Arrays]:
 def test_the_graph_loop_gives_the_numbers_of_model_fit(
     case: Callable[[], tuple[keras.Model, Arrays]],
 ) -> None:
-    _assert_same_training(case, loop=GRAPH)
+    assert_same_training(case, loop=GRAPH)
 
 
 def test_an_operation_that_xla_is_slow_at_is_found_without_a_layer_of_that_name() -> None:
@@ -126,7 +120,7 @@ def test_an_operation_that_xla_is_slow_at_is_found_without_a_layer_of_that_name(
     before = model.get_weights()
     assert choose_engine(model, "auto").name == "compiled"
     with pytest.raises(CannotCompile, match=r"slow at Conv2D in .*smooth"):
-        _fit(model, data, loop=QUICK_XLA)
+        fit_ours(model, data, loop=QUICK_XLA)
     np.testing.assert_equal(model.get_weights(), before)
 
 
@@ -143,7 +137,7 @@ def test_a_step_that_fails_as_a_graph_leaves_the_model_as_it_was() -> None:
     model.optimizer.build(model.trainable_variables)
     before = [value.numpy().copy() for value in (*model.variables, *model.optimizer.variables)]
     with pytest.raises(CannotCompile, match="InvalidArgumentError"):
-        _fit(model, data, loop=GRAPH)
+        fit_ours(model, data, loop=GRAPH)
     now = [value.numpy() for value in (*model.variables, *model.optimizer.variables)]
     np.testing.assert_equal(now, before)
 
@@ -156,11 +150,11 @@ def test_operations_that_keras_chooses_by_python_s_generator_are_the_same_after_
         model.compile("sgd", "sparse_categorical_crossentropy")
         return model, data
 
-    whole, parts, data = _twins(augmented)
-    _fit(whole, data, epochs=2, loop=GRAPH)
-    _fit(parts, data, epochs=1, loop=GRAPH)
+    whole, parts, data = twins(augmented)
+    fit_ours(whole, data, epochs=2, loop=GRAPH)
+    fit_ours(parts, data, epochs=1, loop=GRAPH)
     random.seed(99)
-    _fit(parts, data, epochs=2, initial_epoch=1, loop=GRAPH)
+    fit_ours(parts, data, epochs=2, initial_epoch=1, loop=GRAPH)
     for one, other in zip(whole.variables, parts.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
@@ -213,7 +207,7 @@ def test_a_convolution_with_random_layers_resumes_exactly_after_any_epoch(convol
     }
     for killed in moments:
         resume_run(open_run(killed), watcher=Quiet(), options=QUICK)
-        _same_files(convolved, killed)
+        assert_same_files(convolved, killed)
         assert _record(killed)["engine"]["name"] == "graph"
         assert _record(killed)["engine"]["reason"] == "as recorded for the run"
 

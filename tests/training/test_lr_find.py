@@ -35,6 +35,7 @@ def test_lr_find_suggests_a_rate_a_tenth_of_where_the_loss_turns_and_draws_it(
     assert found["current"] == 0.02
 
 
+@pytest.mark.slow
 def test_the_losses_are_those_of_stock_training_steps(spec_file: Callable[[str], Path]) -> None:
     from mlpcli.training import compiled
     from mlpcli.training.compiled.step_losses import _order, step_losses
@@ -67,6 +68,7 @@ def test_a_curve_that_ends_early_is_smoothed_in_its_own_length(tmp_path: Path) -
     assert (tmp_path / "curve.png").is_file()
 
 
+@pytest.mark.slow
 def test_weights_and_optimizer_are_put_back(
     spec_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +91,7 @@ def test_weights_and_optimizer_are_put_back(
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_write_puts_the_suggestion_into_the_spec_and_touches_nothing_else(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -187,6 +190,7 @@ def test_bounds_that_do_not_fit_are_told(
     assert (result.status, told in result.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_callbacks_do_not_matter(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:

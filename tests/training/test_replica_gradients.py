@@ -23,7 +23,7 @@ from mlpcli.training.replicas.peers import Peers
 from mlpcli.training.replicas.starter import check_starter
 from mlpcli.training.replicas.wire import Left
 from tests.conftest import TINY
-from tests.training.test_replicas import together
+from tests.training.worker_threads import together
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -79,8 +79,8 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     ("name", "settings"),
     [
         ("AdamW", {"global_clipnorm": 0.3, "weight_decay": 0.1}),
-        ("RMSprop", {"clipnorm": 0.2, "momentum": 0.5}),
-        ("Nadam", {"gradient_accumulation_steps": 2}),
+        pytest.param("RMSprop", {"clipnorm": 0.2, "momentum": 0.5}, marks=pytest.mark.slow),
+        pytest.param("Nadam", {"gradient_accumulation_steps": 2}, marks=pytest.mark.slow),
     ],
 )
 def test_two_workers_train_tables_to_the_weights_of_one(name: str, settings: dict[str, float]) -> None:

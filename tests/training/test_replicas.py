@@ -1,15 +1,12 @@
-"""Several workers train what one process trains; whoever is gone is named; nobody waits for ever."""
+"""Several workers or devices train what one process trains; what they cannot is refused at its place."""
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,239 +15,14 @@ from typing import TextIO
 import numpy as np
 import pytest
 
-from mlpcli.errors import SpecError, TrainingError, UsageError
+from mlpcli.errors import SpecError
 from mlpcli.runs.folder import find_run
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec, load_text
-from mlpcli.training.replicas.cluster import Cluster, cluster_of, read_tf_config
-from mlpcli.training.replicas.join import join, join_seconds
-from mlpcli.training.replicas.peers import LENGTH, Peers
-from mlpcli.training.replicas.shards import shard, shard_batches
 from mlpcli.training.replicas.spec_rules import check_spec
-from mlpcli.training.replicas.together import open_note
-from mlpcli.training.replicas.wire import DATA, HEAD, LEAVE, Left
 from tests.conftest import TINY, Result
 
 Command = Callable[..., Result]
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_the_shares_of_a_batch_are_its_rows_once_each_and_alike(count: int) -> None:
-    for rows in (*range(20), 1024):
-        shares = [shard(rows, index, count) for index in range(count)]
-        sizes = [share.stop - share.start for share in shares]
-        assert [row for share in shares for row in range(rows)[share]] == list(range(rows))
-        assert max(sizes) - min(sizes) <= 1
-        assert sizes[0] == max(sizes)  # worker 0 has rows wherever one has
-        batches = [shard_batches(rows, 4, index, count) for index in range(count)]
-        assert [row for share in batches for row in range(rows)[share]] == list(range(rows))
-        assert all(share.start % 4 == 0 or share.start == rows for share in batches)
-
-
-def together(count: int, work: Callable[[Peers], object], key: str = "secret") -> list[object]:
-    """Run a function in a thread for each worker; return what each returns, or raises."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = tuple(("127.0.0.1", each.getsockname()[1]) for each in sockets)
-    found: list[object] = [None] * count
-
-    def run(index: int) -> None:
-        peers = join(Cluster(index, addresses, key), sockets[index], lambda text: None)
-        try:
-            found[index] = work(peers)
-        except Left as left:
-            found[index] = left
-            peers.leave("somebody else has left")
-        else:
-            peers.leave(done=True)
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(300)
-    return found
-
-
-@pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("values", [1, 5, 40_001])
-def test_all_workers_have_the_same_sums_to_the_last_bit(count: int, values: int) -> None:
-    given = [np.random.default_rng(index).normal(size=values).astype("float32") for index in range(count)]
-    expected = given[0].copy()
-    for each in given[1:]:
-        expected += each
-
-    def work(peers: Peers) -> object:
-        sums = peers.sum_over_workers(given[peers.index])
-        number = peers.number_from_first(-5 if peers.index == 0 else 3)
-        return sums.tobytes(), number, peers.texts(f"from {peers.index}")
-
-    texts = [f"from {index}" for index in range(count)]
-    assert together(count, work) == [(expected.tobytes(), -5, texts)] * count
-
-
-def test_a_worker_that_leaves_says_why_and_one_that_is_lost_is_named() -> None:
-    def says(peers: Peers) -> object:
-        if peers.index == 1:
-            peers.leave("out of memory")
-            return None
-        return peers.sum_over_workers(np.ones(3))
-
-    def breaks(peers: Peers) -> object:
-        if peers.index == 1:
-            for connection in peers.connections.values():
-                connection.close()
-            peers.connections = {}
-            return None
-        return peers.sum_over_workers(np.ones(3))
-
-    def out_of_step(peers: Peers) -> object:
-        return peers.sum_over_workers(np.ones(3 + peers.index))
-
-    left = [together(2, work)[0] for work in (says, breaks, out_of_step)]
-    assert [(each.index, each.reason) for each in left if isinstance(each, Left)] == [
-        (1, "out of memory"),
-        (1, ""),
-        (1, "it is not at the same step"),
-    ]
-
-
-def test_a_worker_that_never_comes_is_named_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLPCLI_REPLICAS_TIMEOUT", "0.3")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        cluster = Cluster(0, (("127.0.0.1", port), ("127.0.0.1", 1)))
-        waits: list[str] = []
-        # What calls without knowing how is no worker.
-        stranger = socket.create_connection(("127.0.0.1", port))
-        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        with stranger, pytest.raises(TrainingError, match=r"worker 1 \(127.0.0.1:1\) has not come within 0"):
-            join(cluster, listener, waits.append)
-    assert waits[0] == "waiting for worker 1 (127.0.0.1:1)"
-
-
-def test_strangers_neither_end_a_worker_nor_hold_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    import contextlib
-    import time
-
-    monkeypatch.setenv("MLPCLI_REPLICAS_TIMEOUT", "0.3")
-    monkeypatch.setattr("mlpcli.training.replicas.join.HELLO_SECONDS", 0.2)
-    sent = []
-
-    def drips(stranger: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            for _ in range(299):
-                stranger.sendall(b"x")
-                sent.append(1)
-                time.sleep(0.02)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        cluster = Cluster(0, (("127.0.0.1", port), ("127.0.0.1", 1)))
-        with (
-            socket.create_connection(("127.0.0.1", port)) as knows_how,
-            socket.create_connection(("127.0.0.1", port)) as slow,
-        ):
-            knows_how.sendall(b"mlpcli-replica-1 1 2 0123\n\xff\xfe\n")
-            thread = threading.Thread(target=drips, args=(slow,))
-            thread.start()
-            with pytest.raises(TrainingError, match=r"worker 1 .* has not come"):
-                join(cluster, listener, lambda text: None)
-            thread.join()
-    assert len(sent) < 299
-
-
-@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
-def test_a_wrong_number_of_seconds_to_wait_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"MLPCLI_REPLICAS_TIMEOUT must be a number of seconds above 0"):
-        join_seconds({"MLPCLI_REPLICAS_TIMEOUT": text})
-    assert join_seconds({}) == join_seconds({"MLPCLI_REPLICAS_TIMEOUT": ""}) == 300
-
-
-def test_what_a_worker_may_send_is_bounded() -> None:
-    def too_long(peers: Peers) -> object:
-        if peers.index == 1:
-            peers.connections[0].sendall(HEAD.pack(DATA, 8) + LENGTH.pack(2**60))
-            return None
-        return peers.texts("")
-
-    def no_words(peers: Peers) -> object:
-        if peers.index == 1:
-            peers.connections[0].sendall(HEAD.pack(LEAVE, 2) + b"[]")
-            return None
-        return peers.texts("")
-
-    def other_size(peers: Peers) -> object:
-        return peers.from_first(b"ab" if not peers.index else b"", size=2 + peers.index)
-
-    left = [together(2, work)[place] for work, place in ((too_long, 0), (no_words, 0), (other_size, 1))]
-    reasons = ["it sends a text that is too long", *["it is not at the same step"] * 2]
-    assert [each.reason for each in left if isinstance(each, Left)] == reasons
-
-
-def test_a_worker_that_anybody_may_join_says_so() -> None:
-    both = (("node1", 2222), ("node2", 2222))
-    assert open_note(Cluster(1, both)).startswith("whoever reaches port 2222 of this machine")
-    assert open_note(Cluster(1, both, key="secret")) == ""
-    assert open_note(Cluster(0, (("127.0.0.1", 1), ("127.0.0.1", 2)))) == ""
-
-
-TWO = {"chief": ["a:1"], "worker": ["b:2", "[::1]:3"]}
-
-
-@pytest.mark.parametrize(
-    ("task", "index"), [({"type": "chief", "index": 0}, 0), ({"type": "worker", "index": 1}, 2)]
-)
-def test_tf_config_names_the_workers_the_chief_first(task: dict[str, object], index: int) -> None:
-    found = read_tf_config(json.dumps({"cluster": TWO, "task": task}))
-    assert found == (index, (("a", 1), ("b", 2), ("::1", 3)))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{", "TF_CONFIG: is not JSON"),
-        ("[]", "must be a mapping of cluster and task"),
-        ({"cluster": TWO}, "must be a mapping of cluster and task"),
-        ({"cluster": {"ps": ["a:1"]}, "task": {}}, "must name jobs chief and worker only"),
-        ({"cluster": {"worker": "a:1"}, "task": {"type": "worker"}}, "must be a list of 'host:port'"),
-        ({"cluster": TWO, "task": {"type": "worker", "index": 2}}, "from 0 to 1, received 2"),
-        ({"cluster": TWO, "task": {"type": "worker", "index": "0"}}, "from 0 to 1, received '0'"),
-        ({"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}, "must be 'host:port'"),
-        ({"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}, "address twice"),
-        ({"cluster": {"worker": []}, "task": {"type": "worker", "index": 0}}, "must name a worker"),
-        ({"cluster": TWO, "task": {"type": ["worker"], "index": 0}}, "must name jobs chief and worker only"),
-    ],
-)
-def test_a_wrong_tf_config_says_what_is_wrong(text: object, said: str) -> None:
-    with pytest.raises(UsageError) as error:
-        read_tf_config(text if isinstance(text, str) else json.dumps(text))
-    assert said in str(error.value)
-
-
-def test_a_step_of_slurm_names_its_tasks_in_slurms_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = {
-        "SLURM_STEP_NUM_TASKS": "4",
-        "SLURM_STEP_NODELIST": "node[2,10],login",
-        "SLURM_STEP_TASKS_PER_NODE": "2,1(x2)",
-        "SLURM_PROCID": "2",
-        "SLURM_JOB_ID": "7",
-    }
-    for name, value in step.items():
-        monkeypatch.setenv(name, value)
-    cluster = cluster_of(os.environ)
-    assert cluster is not None
-    assert (cluster.index, cluster.source, cluster.count) == (2, "SLURM", 4)
-    assert cluster.addresses == (("node2", 10112), ("node2", 10113), ("node10", 10112), ("login", 10112))
-    monkeypatch.delenv("SLURM_STEP_NODELIST")
-    with pytest.raises(UsageError, match="this SLURM step are incomplete or wrong"):
-        cluster_of(os.environ)
-
-
-def test_one_worker_is_no_cluster() -> None:
-    alone = json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}})
-    assert cluster_of({}) is None
-    assert cluster_of({"TF_CONFIG": "{}", "SLURM_STEP_NUM_TASKS": "1"}) is None
-    assert cluster_of({"TF_CONFIG": alone}) is None
 
 
 @pytest.mark.parametrize(
@@ -379,22 +151,6 @@ def test_all_workers_begin_at_the_epoch_of_worker_0() -> None:
     history = run_epochs(_network("mse"), other, how, rows=3, evaluator=None)
     assert history.epoch == [2]
     assert other.rows == [[0, 1], [2]]
-
-
-def test_replicas_and_an_environment_that_names_workers_exclude_each_other(
-    mlpcli: Command, spec_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workers = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(workers))
-    found = mlpcli("train", spec_file(TINY), "--replicas", 3)
-    assert found.status == 2
-    assert "TF_CONFIG names 2 workers already" in found.err
-    found = mlpcli("train", "--continue", "tiny", "--replicas", 2)
-    assert found.status == 2
-    assert "--replicas and --continue cannot be combined" in found.err
-    found = mlpcli("train", "--continue", "tiny")
-    assert found.status == 2
-    assert "--continue goes on in one process, and TF_CONFIG names 2 workers" in found.err
 
 
 KILLED = """
@@ -605,20 +361,3 @@ def test_an_engine_that_cannot_divide_batches_is_refused() -> None:
         load_text(
             TINY.replace("epochs: 5", "epochs: 5, distribute: mirrored, engine: keras"), Path("tiny.yaml")
         )
-
-
-def test_correlations_are_merged_over_workers() -> None:
-    from mlpcli.model.correlations import RowCorrelation, merged_states
-
-    rows = np.random.default_rng(0).normal(size=(2, 50, 1)).astype("float32") + 1000
-    metrics = [RowCorrelation("concordance", 1) for _ in range(3)]
-    for metric, span in zip(metrics, (slice(0, 50), slice(0, 13), slice(13, 50)), strict=True):
-        metric.update_state(rows[0][span], rows[1][span])
-    states = [
-        [np.array(each, np.float64) for each in (metric.count, metric.means, metric.squares)]
-        for metric in metrics[1:]
-    ]
-    for merged, whole in zip(
-        merged_states(states), (metrics[0].count, metrics[0].means, metrics[0].squares), strict=True
-    ):
-        np.testing.assert_allclose(merged, np.array(whole), rtol=1e-4)

@@ -18,12 +18,13 @@ from mlpcli.files import Displaced, holding, overwrite, write_text
 from mlpcli.runs.folder import find_run, open_run
 from mlpcli.spec.load import load_spec
 from mlpcli.training.checkpoint_file import read_checkpoint
+from mlpcli.training.job import TrainOptions
 from mlpcli.training.resume import resume_run
 from mlpcli.training.session import train
 from scripts.kill_at_write import Writes
 from scripts.torture_writes import CALLBACKS, IRIS, Moments, differences
 from tests.conftest import TINY, Result
-from tests.training.test_resume import Quiet, Stopping
+from tests.training.stopped_runs import Quiet, Stopping
 
 pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
@@ -34,47 +35,35 @@ def test_a_run_killed_at_a_write_near_its_end_is_finished_by_resuming(
 ) -> None:
     """`scripts/torture --writes` tries all writes of six kinds of runs."""
     spec, runs_dir = tmp_path / "it.yaml", tmp_path / "runs"
-    spec.write_text((IRIS + CALLBACKS).replace("fit: {", f"fit: {{engine: {engine}, "))
+    text = (IRIS + CALLBACKS).replace("epochs: 2", "epochs: 1")
+    spec.write_text(text.replace("fit: {", f"fit: {{engine: {engine}, "))
     runs_dir.mkdir()
-    moments = Moments(runs_dir, tmp_path / "copies")
+    moments = EndMoments(runs_dir, tmp_path / "copies")
     with Writes(runs_dir, before=moments.take):
         assert mlpcli("train", spec, "--runs-dir", runs_dir).status == 0
     alone = find_run("it", runs_dir).folder
-    chosen = _moments_of_the_end(moments)
-    assert len(chosen) >= 5
-    for number in chosen if engine == "compiled" else chosen[:1]:
-        result = mlpcli("train", "--resume", "it", "--runs-dir", moments.found[number])
+    copies = [*moments.found.values()]
+    assert len(copies) >= 5
+    for copy in [copies[0], copies[3], copies[-1]] if engine == "compiled" else copies[:1]:
+        result = mlpcli("train", "--resume", "it", "--runs-dir", copy)
         assert result.status == 0, result.err
-        assert differences(find_run("it", moments.found[number]).folder, alone) == [], number
+        assert differences(find_run("it", copy).folder, alone) == [], copy
 
 
-def _moments_of_the_end(moments: Moments) -> list[int]:
-    """The first moment at which each file of a finished run is on the disk, after the last epoch."""
-    seen: set[str] = set()
-    chosen = []
-    for number, copy in moments.found.items():
-        folder = next(copy.glob("it/*"), copy)
-        state = folder / runs.STATE
-        if not state.exists() or read_checkpoint(state)["epoch"] < 2:
-            continue
-        there = {name for name in (runs.STATE, *END) if (folder / name).exists()}
-        if there - seen:
-            chosen.append(number)
-        seen |= there
-    return [*chosen, max(moments.found)]
+END = (runs.STATE, runs.LAST_CHECKPOINT, runs.BEST_CHECKPOINT, runs.MODEL, runs.METRICS, runs.SUMMARY)
 
 
-END = (runs.LAST_CHECKPOINT, runs.BEST_CHECKPOINT, runs.MODEL, runs.METRICS, runs.SUMMARY)
+class EndMoments(Moments):
+    """The moments after the epoch: when each file of the end is there, and when only the record lacks."""
 
+    seen: frozenset[str] = frozenset()
 
-@pytest.fixture
-def interrupted(tmp_path: Path) -> Path:
-    """A run named tiny, interrupted as its third epoch of five ended."""
-    spec = tmp_path / "tiny.yaml"
-    spec.write_text(TINY)
-    with pytest.raises(KeyboardInterrupt):
-        train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=Stopping(3, KeyboardInterrupt("SIGINT")))
-    return find_run("tiny", tmp_path / "runs", unfinished=True).folder
+    def take(self, number: int, kind: str, path: str) -> None:
+        folder = next(self.runs_dir.glob("it/*"), self.runs_dir)
+        there = frozenset(name for name in END if (folder / name).exists())
+        if there - self.seen or (runs.SUMMARY in there and path.endswith(runs.RECORD)):
+            super().take(number, kind, path)
+        self.seen |= there
 
 
 class StoppedAtOnce(Quiet):
@@ -182,6 +171,9 @@ MOMENTS: list[tuple[str, object]] = [(what, 2) for what in TAKEN]
 MOMENTS += [("moved", "saving the model"), ("checkpoints a link", "evaluating every split")]
 
 
+QUICK = TrainOptions(saved_model=False, figures=False, baseline=False, intervals=False)
+
+
 @pytest.mark.parametrize(("what", "at"), MOMENTS)
 def test_a_run_whose_folder_is_taken_away_fails_and_writes_nowhere_else(
     what: str, at: object, tmp_path: Path
@@ -193,7 +185,7 @@ def test_a_run_whose_folder_is_taken_away_fails_and_writes_nowhere_else(
     spec.write_text(TINY.replace("epochs: 5", f"epochs: 3, engine: {engine}"))
     watcher = Acting(action, at)
     with pytest.raises(TrainingError, match=re.escape(message.split("{run}")[-1])) as caught:
-        train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=watcher)
+        train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=watcher, options=QUICK)
     assert caught.value.exit_status == 1
     assert "nothing was written elsewhere" in str(caught.value)
     folder = watcher.folder
@@ -216,9 +208,8 @@ def _failing(
     """Train tiny with its n-th write of a kind at a path failing."""
     runs_dir = tmp_path / "runs"
     runs_dir.mkdir(exist_ok=True)
-    (tmp_path / "tiny.yaml").write_text(
-        TINY.replace("batch_size: 16", "batch_size: 16, checkpoint: {every: 1}")
-    )
+    text = TINY.replace("batch_size: 16", "batch_size: 16, engine: graph, checkpoint: {every: 1}")
+    (tmp_path / "tiny.yaml").write_text(text)
     writes = Writes(runs_dir, **fault)  # type: ignore[arg-type]
     seen = [0]
 
@@ -297,7 +288,7 @@ def test_a_signal_before_a_run_has_begun_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_signal_after_the_last_write_leaves_the_run_complete(tmp_path: Path) -> None:
     spec, runs_dir = tmp_path / "tiny.yaml", tmp_path / "runs"
-    spec.write_text(TINY)
+    spec.write_text(TINY.replace("epochs: 5", "epochs: 1, engine: graph"))
     runs_dir.mkdir()
 
     def stop(number: int, kind: str, path: str) -> None:
@@ -306,7 +297,7 @@ def test_a_signal_after_the_last_write_leaves_the_run_complete(tmp_path: Path) -
             raise KeyboardInterrupt("SIGTERM")
 
     with Writes(runs_dir, before=stop), pytest.raises(KeyboardInterrupt):
-        train(load_spec(spec), runs_dir=runs_dir, watcher=Quiet())
+        train(load_spec(spec), runs_dir=runs_dir, watcher=Quiet(), options=QUICK)
     assert find_run("tiny", runs_dir).status == "completed"
 
 

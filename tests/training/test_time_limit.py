@@ -40,6 +40,7 @@ def test_the_time_that_is_left_is_shared_by_the_trainings_that_are_left() -> Non
     assert [EpochLimit(3).is_over(epochs) for epochs in (2, 3)] == [False, True]
 
 
+@pytest.mark.slow
 def test_a_training_whose_time_is_up_is_complete_and_goes_on(
     mlpcli: Command, tiny_run: Path, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ class Cut:
 LOGGED = "callbacks=[CSVLogger: {filename: logs/each.csv}, TensorBoard: false]"
 
 
+@pytest.mark.slow
 def test_an_epoch_that_is_cut_counts_as_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlpcli.training.checkpoint_file import read_checkpoint
     from mlpcli.training.compiled import loop
