@@ -272,7 +272,7 @@ def test_damaged_folds_are_all_named_before_any_is_trained(trained: Trained, tmp
     assert watcher.place == 0
 
 
-def test_a_fold_is_resumed_with_its_run(trained: Trained) -> None:
+def test_a_fold_cannot_be_resumed_without_its_run(trained: Trained) -> None:
     from mlpcli.training.resume import resume_run
 
     with pytest.raises(RunError, match="is one of the trainings of folded/"):

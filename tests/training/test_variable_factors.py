@@ -24,30 +24,57 @@ MULTI = "MultiOptimizer: {optimizer_map: {OptimizerMap: {default_optimizer: SGD,
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "told"),
+    ("optimizer", "place", "told"),
     [
-        ("{AdamW: {}, learning_rate_factor: {a: 1}}", "did you mean 'learning_rate_factors'?"),
+        (
+            "{AdamW: {}, learning_rate_factor: {a: 1}}",
+            "24 optimizer.learning_rate_factor",
+            "did you mean 'learning_rate_factors'?",
+        ),
         (
             "{AdamW: {learning_rate_factors: {a: 1}}}",
+            "21 optimizer.AdamW.learning_rate_factors",
             "write it beside the class: optimizer: {AdamW: {}, learning_rate_factors: {a: 1}}",
         ),
-        ("{Adam: {}, weight_decay_factors: {a: 1}}", "5:12 optimizer: this Adam has no weight decay"),
+        (
+            "{Adam: {}, weight_decay_factors: {a: 1}}",
+            "23 optimizer.weight_decay_factors",
+            "this Adam has no weight decay",
+        ),
         (
             "{Adam: {}, learning_rate_factors: {a: -1}}",
-            "factors.a: must be a number of at least 0",
+            "50 optimizer.learning_rate_factors.a",
+            "must be a number of at least 0",
         ),
-        ("{Adam: {}, learning_rate_factors: {a: 10%}}", "write 0.1"),
-        ("{Adam: {}, learning_rate_factors: {a: true}}", "must be a number of at least 0, received true"),
-        ("{Adam: {}, learning_rate_factors: 0.1}", "must be a mapping of patterns of variables"),
-        ("{learning_rate_factors: {a: 1}}", "must name one optimizer"),
-        ("{adam: {}, learning_rate_factors: {a: 1}}", "write optimizer: {Adam: {}, learning_rate_factors:"),
-        (f"{{{MULTI}, learning_rate_factors: {{a: 1}}}}", "MultiOptimizer has no learning rate of its own"),
+        ("{Adam: {}, learning_rate_factors: {a: 10%}}", "50 optimizer.learning_rate_factors.a", "write 0.1"),
+        (
+            "{Adam: {}, learning_rate_factors: {a: true}}",
+            "50 optimizer.learning_rate_factors.a",
+            "must be a number of at least 0, received true",
+        ),
+        (
+            "{Adam: {}, learning_rate_factors: 0.1}",
+            "46 optimizer.learning_rate_factors",
+            "must be a mapping of patterns of variables",
+        ),
+        ("{learning_rate_factors: {a: 1}}", "12 optimizer", "must name one optimizer"),
+        (
+            "{adam: {}, learning_rate_factors: {a: 1}}",
+            "12 optimizer",
+            "write optimizer: {Adam: {}, learning_rate_factors:",
+        ),
+        (
+            f"{{{MULTI}, learning_rate_factors: {{a: 1}}}}",
+            "114 optimizer.learning_rate_factors",
+            "MultiOptimizer has no learning rate of its own",
+        ),
     ],
 )
-def test_wrong_factors_are_told(optimizer: str, told: str) -> None:
+def test_wrong_factors_are_told_at_their_place(optimizer: str, place: str, told: str) -> None:
     with pytest.raises(SpecError) as caught:
         load_text(f"{BASE}fit: {{}}\noptimizer: {optimizer}\n", Path("spec.yaml"))
-    assert told.removeprefix("5:12 optimizer: ") in str(caught.value)
+    assert str(caught.value).startswith(f"spec.yaml:5:{place}: ")
+    assert told in str(caught.value)
 
 
 def test_factors_are_inherited_and_resolved(tmp_path: Path) -> None:
