@@ -216,7 +216,7 @@ def test_save_best_only_makes_the_best_epoch_the_model(
     spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
     text = TINY + "callbacks: [{ModelCheckpoint: {save_best_only: true, monitor: val_accuracy}}]\n"
-    text = text.replace("learning_rate: 0.02", "learning_rate: 0.5")
+    text = text.replace("learning_rate: 0.02", "learning_rate: 2.0")
     run_dir = _train(load_spec(spec_file(text), settings=[GRAPH]), tmp_path).folder
     accuracies = [float(row["val_accuracy"]) for row in _history(run_dir)]
     best = max(accuracies)
