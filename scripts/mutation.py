@@ -106,7 +106,7 @@ GROUPS = {
             "training/compiled/step_losses",
             "training/compiled/xla_programs",
         ),
-        ("training/compiled", "training/engine", "training/lr_find"),
+        ("training/loop_edges", "training/lr_find", "training/compiled", "training/engine"),
         1800,
     ),
     "statistics": Group(
@@ -122,6 +122,7 @@ GROUPS = {
             "statistics/curves",
         ),
         (
+            "statistics/statistic_edges",
             "statistics/paired_statistics",
             "statistics/calibration_numbers",
             "statistics/spread",

@@ -59,7 +59,7 @@ def by_cost(cost: Sequence[Sequence[float]]) -> Objective:
     def less_cost(at: Counts) -> Floats:
         first = right_first * at.tn + wrong_first * at.fp
         second = wrong_second * at.fn + right_second * at.tp
-        return np.asarray(-(first + second) / np.maximum(at.rows, 1))
+        return np.asarray(-(first + second) / at.rows)
 
     return less_cost
 
