@@ -1,7 +1,7 @@
 """Change the code in one place at a time and count how often the tests notice: mutation testing.
 
     pip install cosmic-ray       # in the environment of the tests, or name theirs by --python
-    python scripts/mutation.py [--groups spec,splits,encoders,loop,statistics] [--sample 60] [--folder mutation]
+    python scripts/mutation.py [--groups spec,loop] [--sample 60] [--folder mutation]
 
 Each group is a few modules and the tests that are meant to hold them. Of all mutations of a group a random
 sample with a fixed seed is tried, one for each place in the code, in a copy of the repository. A mutation

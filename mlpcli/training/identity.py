@@ -130,6 +130,8 @@ def _comparable(then: str, now: str, folder: Path) -> tuple[ValueMap, ValueMap]:
     try:
         loaded = [load_text(text, folder / "resolved.yaml") for text in texts]
     except SpecError:  # one that another version wrote
+        loaded = []
+    if not loaded or any(None in (each.spec.loss, each.spec.metrics) for each in loaded):
         old, new = (_parse(text) for text in texts)
         return old, new
     whole = [_parse(dump(resolved_document(each, {}))) for each in loaded]
@@ -145,7 +147,8 @@ def _same_engine(old: ValueMap, new: ValueMap) -> tuple[ValueMap, ValueMap]:
     """
     before, after = old.get("fit"), new.get("fit")
     if isinstance(before, dict) and isinstance(after, dict) and after.get("engine", AUTO) == AUTO:
-        return old, new | {"fit": after | {"engine": before.get("engine", AUTO)}}
+        engine = {"engine": before.get("engine", AUTO)}
+        return old | {"fit": before | engine}, new | {"fit": after | engine}
     return old, new
 
 

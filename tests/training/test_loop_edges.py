@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlpcli.training.compiled import GRAPH, CannotCompile, epoch_order, hooks, randomness
+from mlpcli.training.compiled import GRAPH, Arrays, CannotCompile, epoch_order, hooks, randomness
 from mlpcli.training.compiled import loop as compiled_loop
+from mlpcli.training.compiled import step_losses as steps_module
 from mlpcli.training.compiled.row_arrays import aligned_empty, as_tensor, take_rows
 from mlpcli.training.compiled.step_losses import step_losses
 from mlpcli.training.compiled.xla_programs import check_can_compile, plain_reason
@@ -124,7 +125,7 @@ def test_a_batch_may_be_one_row_and_an_epoch_one_batch() -> None:
     for rows, batch, steps in ((5, 1, 5), (5, 5, 1), (1, 1, 1)):
         model, data = _small("sgd")
         done: list[tuple[int, int]] = []
-        few = type(data)(data.x[:rows], data.y[:rows])
+        few = Arrays(data.x[:rows], data.y[:rows])
         _fit(
             model,
             few,
@@ -136,7 +137,7 @@ def test_a_batch_may_be_one_row_and_an_epoch_one_batch() -> None:
         assert done[-1] == (steps, steps)
         assert int(model.optimizer.iterations) == steps
     for rows, batch in ((0, 4), (5, 0)):
-        few = type(data)(data.x[:rows], data.y[:rows])
+        few = Arrays(data.x[:rows], data.y[:rows])
         with pytest.raises(ValueError, match=f"must be positive, received {rows} and {batch}"):
             _fit(model, few, batch_size=batch, loop=GRAPH)
 
@@ -242,6 +243,27 @@ def test_the_range_test_has_the_loss_of_each_step_over_chunks_and_epochs() -> No
         stock.reset_metrics()
         expected.append(stock.train_on_batch(data.x[rows], data.y[rows], return_dict=True)["loss"])
     np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "compiled"), [(keras.layers.Dense(2), True), (keras.layers.Conv1D(2, 2), False)]
+)
+def test_the_range_test_is_compiled_where_xla_is_quick(
+    layer: keras.Layer, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def trace(*_: Any, compiled: bool) -> None:
+        asked.append(compiled)
+        raise InterruptedError
+
+    monkeypatch.setattr(steps_module, "_trace", trace)
+    model = keras.Sequential([keras.Input((4, 1)), layer, keras.layers.Flatten()])
+    model.compile("sgd", "mse")
+    data = Arrays(np.zeros((8, 4, 1), "float32"), np.zeros(8, "float32"))
+    with pytest.raises(InterruptedError):
+        next(step_losses(model, data, batch_size=4, steps=1, seed=SEED))
+    assert asked == [compiled]
 
 
 def test_the_range_test_of_a_step_without_a_loss_says_so() -> None:
