@@ -343,3 +343,21 @@ def test_a_foreign_file_says_how_to_leave_it_out(text: str, tmp_path: Path) -> N
         find_files(text, tmp_path, ())
     pattern = str(refused.value).rpartition("such as ")[2].strip("'\n")
     assert len(find_files(pattern, tmp_path, ())) == len(FOLDERS)
+
+
+@pytest.mark.parametrize(
+    ("path", "named"), [("sales", "year=2024/rows.csv"), ("sales/*/r*.csv", "year=2024/rows.csv")]
+)
+def test_the_only_file_of_a_folder_or_a_pattern_is_named_too(path: str, named: str, tmp_path: Path) -> None:
+    file = tmp_path / "sales" / "year=2024" / "rows.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("a,y\n1,2\nx,3\n4,5\n")
+    loaded = _loaded(tmp_path, f"path: '{path}', target: y, features: {{a: {{kind: numeric}}}}", NUMBERS)
+    for memory in (False, True):
+        with pytest.raises(DataError) as caught:
+            _load(loaded, memory=memory)
+        assert str(caught.value).startswith(f"{named} row 2 (line 3), column 'a': must be a number")
+    file.write_text("a,y\n1,2\n3\n")
+    with pytest.raises(DataError) as caught:
+        _load(loaded)
+    assert str(caught.value).startswith(f"{named} row 2 (line 3): must have 2 cells")

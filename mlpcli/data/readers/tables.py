@@ -125,7 +125,7 @@ def open_tables(
     Args:
         paths: of the files; each has the columns of the first, in any order; those of a header alone,
             as Spark writes, add nothing.
-        label: the name of the whole in messages.
+        label: the name of the whole in messages; those about a row or column name the file.
         dialect: how the cells are written.
         wanted: columns that may be keys of the folders right above, too; see `folder_keys`.
 
@@ -136,7 +136,9 @@ def open_tables(
         DataError: as `open_table`; or a file lacks a column, or none of several has rows.
     """
     if len(paths) == 1:
-        return open_table(paths[0], label, dialect).with_keys(folder_keys(paths, wanted)[0])
+        is_named = getattr(paths, "base", None) is None  # else by a folder, or a pattern
+        name = label if is_named else labels_of(paths)[0]
+        return open_table(paths[0], name, dialect).with_keys(folder_keys(paths, wanted)[0])
     opened: list[TableFile] = []
     empty: list[str] = []
     for path, name, keys in zip(paths, labels_of(paths), folder_keys(paths, wanted), strict=True):
