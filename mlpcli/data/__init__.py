@@ -19,7 +19,7 @@ The modules beside them:
 - A dataset: `load`, `dataset`, `row_keeper`, `fingerprint`, `columns` (of named inputs),
   `named_arrays`, `image_blocks` (of an image column), `types`; its contract read back:
   `contract_form`, and of several models: `stacked_contract`;
-  the columns of a table that it needs: `contract_columns`.
+  the columns of a table that it needs: `contract_columns`; what its inputs hold: `input_contents`.
 - Before it is loaded: `handed_in` and `frames` (data of a Python program), `first_look`, `moves`.
 - Splits: `splitter` calls `splits`, `random_split`, `split_by_column`, `split_columns`,
   `group_split`; other ways to divide rows: `folds`, `nested_rows`, `value_groups`; what may be

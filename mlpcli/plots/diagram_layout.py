@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ class Box:
         shape: of one row's output.
         parameters: how many it has.
         inside: of a model within the model, its layers: name, class, parameters.
+        holds: of an input, the columns that it holds, in words; empty where they are not known.
         rank: the rows of boxes above it. Set by `lay_out`.
         place: its column, in columns from the middle. Set by `lay_out`.
     """
@@ -42,8 +44,15 @@ class Box:
     shape: str
     parameters: int
     inside: tuple[tuple[str, str, int], ...] = ()
+    holds: str = ""
     rank: int = 0
     place: float = 0.0
+
+    @property
+    def details(self) -> list[str]:
+        """The lines that it has beside the two of every box."""
+        inside = [f"{name}  {kind}  {count:,}" for name, kind, count in self.inside]
+        return [*filter(None, [self.holds]), *inside]
 
 
 @dataclass
@@ -66,8 +75,13 @@ class Graph:
         return 1 + max((box.rank for box in self.boxes), default=0)
 
 
-def read_graph(model: keras.Model) -> Graph:
-    """Return the layers of a functional model and how they are connected, laid out."""
+def read_graph(model: keras.Model, contents: Mapping[str, str] = {}) -> Graph:
+    """Return the layers of a functional model and how they are connected, laid out.
+
+    Args:
+        model: the network.
+        contents: what its inputs hold, by their names; of the only one by an empty name.
+    """
     operations = list(model.operations)
     known = {id(operation): index for index, operation in enumerate(operations)}
     edges = []
@@ -77,6 +91,9 @@ def read_graph(model: keras.Model) -> Graph:
             if edge not in edges:
                 edges.append(edge)
     graph = Graph([_box(operation) for operation in operations], edges)
+    for box in graph.boxes:
+        if box.kind == "input":
+            box.holds = contents.get(box.name, contents.get("", ""))
     lay_out(graph)
     return graph
 

@@ -36,6 +36,9 @@ BOX_WIDTH, GAP_ACROSS, GAP_DOWN = 2.5, 0.35, 0.32
 CHARACTER = 0.6
 """Width of a character, in sizes of the font, with some room at the ends of a line."""
 
+MOST_HELD = 66
+"""Characters of what an input holds: the numbers of columns of six kinds."""
+
 MOST_PIXELS = 6000
 """Of each side of the diagram."""
 
@@ -51,7 +54,7 @@ def draw_model(graph: Graph, *, title: str) -> Drawing:
 
     heights = [0.0] * graph.ranks
     for box in graph.boxes:
-        heights[box.rank] = max(heights[box.rank], LINE * (2.4 + len(box.inside)))
+        heights[box.rank] = max(heights[box.rank], LINE * (2.4 + len(box.details)))
     tops = [sum(heights[:rank]) + GAP_DOWN * rank for rank in range(graph.ranks)]
     places = [place for box in graph.boxes for place in (box.place,)]
     places += [place for bends in graph.bends.values() for place in bends]
@@ -87,11 +90,11 @@ class _Page:
         return (place - self.left) * (self.box_width + GAP_ACROSS) + 0.1
 
     def draw_box(self, axes: Axes, box: Box) -> None:
-        """Draw a rounded box: the name and the class, then shape and parameters, then the layers inside."""
+        """Draw a rounded box with its lines."""
         from matplotlib.patches import FancyBboxPatch
 
         middle, top = self.across(box.place), self.tops[box.rank]
-        height = LINE * (2.4 + len(box.inside))
+        height = LINE * (2.4 + len(box.details))
         patch = FancyBboxPatch(
             (middle - self.box_width / 2 + 0.04, top + 0.04),
             self.box_width - 0.08,
@@ -127,7 +130,7 @@ class _Page:
 
     def _way(self, edge: tuple[int, int]) -> list[tuple[float, float]]:
         first, second = (self.graph.boxes[index] for index in edge)
-        points = [(self.across(first.place), self.tops[first.rank] + LINE * (2.4 + len(first.inside)))]
+        points = [(self.across(first.place), self.tops[first.rank] + LINE * (2.4 + len(first.details)))]
         for step, place in enumerate(self.graph.bends[edge]):
             top = self.tops[first.rank + 1 + step]
             points += [
@@ -147,11 +150,14 @@ def _arrow_head(before: tuple[float, float], tip: tuple[float, float]) -> list[t
 
 
 def _lines(box: Box) -> list[str]:
-    """Return what a box says: the name and the class, then shape and parameters, then the layers inside."""
+    """Return what a box says: the name and the class, shape and parameters, then what an input holds.
+
+    Of a model within the model, the layers inside follow.
+    """
     parameters = f"   {counted(box.parameters, 'parameter')}" if box.parameters else ""
-    inside = [f"{name}  {kind}  {count:,}" for name, kind, count in box.inside]
-    details = [f"{box.shape}{parameters}", *inside]
-    return [f"{_short(box.name)}   {_short(box.kind)}", *(_short(line, 46) for line in details)]
+    details = [f"{box.shape}{parameters}", *box.details]
+    lines = (_short(line, MOST_HELD if line == box.holds else 46) for line in details)
+    return [f"{_short(box.name)}   {_short(box.kind)}", *lines]
 
 
 def _width(box: Box) -> float:

@@ -241,7 +241,10 @@ class Artifacts:
         writes = [
             self.begin_curves(history, best_epoch),
             begin_diagram(
-                job.model if self.fitted is None else self.fitted.trained, job.run_dir, title=title
+                job.model if self.fitted is None else self.fitted.trained,
+                job.dataset.contract,
+                job.run_dir,
+                title=title,
             ),
             begin_reliability(self.fitted.curves if self.fitted else {}, job.run_dir, title=title),
         ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.input_contents import input_contents
 from mlpcli.data.splitter import OpenedData
 from mlpcli.files import write_json, write_text
 from mlpcli.keras_import import keras
@@ -166,7 +167,8 @@ def _begin_figures(trained: TrainedModel, run_dir: Path) -> Write:
     known = histories if len(histories) == len(folders) else [{}]
     curves = begin(draw_histories, known, folders)
     title = f"{trained.spec.name}: one of {len(folders)} networks"
-    drawn = begin(draw_model, read_graph(trained.members[0].model), title=title)
+    first = trained.members[0]
+    drawn = begin(draw_model, read_graph(first.model, input_contents(first.contract)), title=title)
 
     def write() -> None:
         write_text(run_dir / runs.SUMMARY, members_summary(trained))

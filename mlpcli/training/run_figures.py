@@ -12,6 +12,7 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import CategoryEncoder, NumericEncoder
+from mlpcli.data.input_contents import input_contents
 from mlpcli.data.levels import median_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
@@ -62,15 +63,16 @@ def begin_curves(
     return lambda: drawn().write(run_dir / runs.LEARNING_CURVES)
 
 
-def begin_diagram(model: keras.Model, run_dir: Path, *, title: str) -> Write:
+def begin_diagram(model: keras.Model, contract: Contract, run_dir: Path, *, title: str) -> Write:
     """Begin to draw a model; return what writes its summary and its diagram.
 
     Args:
         model: The network.
+        contract: What its inputs hold.
         run_dir: The run's folder.
         title: Of the figure.
     """
-    drawn = begin(draw_model, read_graph(model), title=title)
+    drawn = begin(draw_model, read_graph(model, input_contents(contract)), title=title)
 
     def write() -> None:
         write_text(run_dir / runs.SUMMARY, summary_text(model))

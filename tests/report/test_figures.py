@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,31 @@ def test_every_layer_lies_below_what_it_reads(wide_and_deep: Any) -> None:
         ("joined", "output"),
         ("hidden2", "aux_output"),
     }
+
+
+def test_the_diagram_says_which_columns_an_input_holds(wide_and_deep: Any) -> None:
+    from mlpcli.data.dataset import Contract, Input, Output
+    from mlpcli.data.input_contents import input_contents
+    from mlpcli.plots.diagram_layout import read_graph
+
+    names = ("rooms", "area", *(f"a_long_name_{place}" for place in range(6)))
+    inputs = (Input("wide", (1, 0), (2,)), Input("deep", range(2, 8), (6,)))
+    contract = Contract("array", names, (8,), "float32", (Output(("y",)),), inputs=inputs)
+    found = input_contents(contract)
+    assert found == {"wide": "rooms, area", "deep": "6 numeric columns"}
+    boxes = {box.name: box for box in read_graph(wide_and_deep, found).boxes}
+    assert boxes["wide"].details == ["rooms, area"]
+    assert boxes["hidden1"].details == []
+    assert input_contents(replace(contract, inputs=())) == {"": "8 numeric columns"}
+    assert input_contents(Contract("array", (), (8, 8), "uint8", (Output(("y",)),))) == {}
+
+
+def test_the_kinds_of_many_columns_are_counted() -> None:
+    from mlpcli.data.input_contents import _words
+
+    names = [f"measurement_{place}" for place in range(5)]
+    kinds = ["numeric", "date", "numeric", "categorical", "numeric"]
+    assert _words(names, kinds) == "3 numeric, 1 date, 1 categorical"
 
 
 def test_no_two_boxes_or_passing_edges_share_a_place(wide_and_deep: Any) -> None:
