@@ -28,6 +28,8 @@ def near_path(path: Path, endings: Collection[str] = ()) -> str:
     if folder is None or not missing:
         return ""
     name, *rest = missing
+    if rest and (folder / name).is_file():
+        return f"{str(folder / name)!r} is a file, not a folder"
     names = _names(folder, () if rest else endings, folders=bool(rest))
     found = nearest_name(name, names)
     if found:
