@@ -80,7 +80,7 @@ def test_an_interrupted_training_keeps_what_it_has(tmp_path: Path) -> None:
     assert f"resume with: mlpcli train --resume tiny/{run_dir.name} --runs-dir {runs_dir}" in " ".join(
         out.split()
     )
-    assert "Traceback" not in err
+    assert err == "interrupted\n"  # neither a traceback nor what XLA logs while it compiles
     for name in (
         "history.csv",
         "checkpoints/last.keras",
@@ -95,5 +95,6 @@ def test_nothing_of_tensorflows_log_reaches_the_user(tmp_path: Path) -> None:
     spec = tmp_path / "tiny.yaml"
     spec.write_text(TINY, encoding="utf-8")
     command = [sys.executable, "-m", "mlpcli", "train", str(spec), "--runs-dir", str(tmp_path / "runs")]
+    command += ["--set", "fit.epochs=1", "--set", "fit.engine=graph"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -103,7 +103,7 @@ WRITERS: dict[str, tuple[Callable[[Path, str], None], Callable[[Path], object]]]
     "a text": (write_text, lambda path: path.read_text()),
     "a folder": (
         _write_folder,
-        lambda path: {(path / name).read_text() for name in ("one", "two")}.pop(),
+        lambda path: " and ".join(sorted({(path / name).read_text() for name in ("one", "two")})),
     ),
     "a checkpoint": (
         lambda path, text: write_checkpoint(path, {"text": text, "weights": np.ones(9)}),

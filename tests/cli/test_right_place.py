@@ -115,13 +115,7 @@ def test_a_run_or_search_on_a_read_only_disk_is_not_gone_on_with(
     for verb, name in (("train", "tiny"), ("tune", "small")):
         result = mlpcli(verb, "--resume", name, "--runs-dir", small_disk / "runs")
         assert (result.status, result.out.replace("starting TensorFlow\n", "")) == (2, "")
-        assert (
-            result.err.endswith(
-                f"{small_disk} is on a read-only file system; "
-                "make it writable, or copy the folder to a place that is\n"
-            )
-            or "is on a read-only file system" in result.err
-        )
+        assert "is on a read-only file system; make it writable, or copy the folder" in result.err
 
 
 @pytest.mark.parametrize(
