@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
@@ -301,6 +302,7 @@ def load_whole(loaded: LoadedSpec) -> tuple[LoadedSpec, Any, str]:
     return completed, dataset, resolve_spec(completed, dataset.settled, dataset.features)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=int(os.environ.get("MLPCLI_FUZZ", "60")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -139,14 +139,14 @@ def test_the_arguments_of_each_algorithm_are_those_of_the_installed_keras_tuner(
         assert names <= set(TunerSpec.model_fields)
 
 
+@pytest.mark.slow
 def test_train_says_that_it_takes_the_defaults(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
     spec = spec_file(SEARCHED + "metrics: [accuracy]\n")
-    result = mlpcli(
-        "train", spec, "--runs-dir", tmp_path / "runs", "--set", "fit.epochs=1", "--set", "lr=0.01"
-    )
-    assert result.status == 0
+    settings = ("--set", "fit.epochs=1", "--set", "fit.engine=graph", "--set", "lr=0.01")
+    result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs", *settings)
+    assert result.status == 0, result.err
     assert "hyperparameters at their defaults: units 4, optimizer SGD, fit.batch_size 64;" in result.out
 
 

@@ -71,6 +71,7 @@ def test_a_mutated_spec_is_told_or_loads(tree: dict[str, Any]) -> None:
     assert_told(lambda: load_spec(file))
 
 
+@pytest.mark.slow
 @settings(fuzz, max_examples=max(20, EXAMPLES // 20), phases=[Phase.explicit, Phase.generate])
 @given(tree=mutated_specs(most=2))
 @example(tree=VALID[0])
