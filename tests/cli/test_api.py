@@ -156,6 +156,7 @@ def _stopping_after_an_epoch(progress: bool) -> Iterator[Watcher]:
     yield Stopping()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_resumed_with_the_same_data(
     place: Path, houses: mlpcli.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +242,10 @@ PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 
 @pytest.mark.slow
 def test_the_page_on_python_works_from_top_to_bottom(place: Path) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.S | re.M)
+    page = PAGE.replace('"fit": {"epochs": 20}', '"fit": {"epochs": 20, "engine": "graph"}')
+    page = page.replace("random_state=0)", 'random_state=0, set={"fit.engine": "graph"})')
+    assert page.count("graph") == PAGE.count("graph") + 2  # nothing is compiled here
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "docs/python.md", "exec"), names)
