@@ -56,9 +56,18 @@ def test_the_readme_shows_the_command_of_each_verb() -> None:
     }
 
 
+SHORTER = {
+    r"epochs: \d+": "epochs: 3",
+    r"max_trials: \d+": "max_trials: 2",
+    r"^fit: {": "fit: {engine: graph, ",
+}
+
+
 def _shorter(spec: str) -> str:
-    """A spec that trains for few epochs and searches few trials; it is what the commands do that is tried."""
-    return re.sub(r"max_trials: \d+", "max_trials: 2", re.sub(r"epochs: \d+", "epochs: 3", spec))
+    """A spec that is trained quickly, with nothing compiled; it is what the commands do that is tried."""
+    for old, new in SHORTER.items():
+        spec = re.sub(old, new, spec, flags=re.M)
+    return spec
 
 
 def test_the_readmes_commands_work_in_their_order(
@@ -161,6 +170,13 @@ def test_the_page_of_the_network_shows_what_init_writes(
     assert shown == written
 
 
+GRAPH = "fit.engine=graph"
+
+
+def _settings(*changes: str) -> list[str]:
+    return [part for change in changes for part in ("--set", change)]
+
+
 def test_the_page_of_tables_works_as_it_stands(
     mlpcli: Callable[..., Result],
     tmp_path: Path,
@@ -176,7 +192,7 @@ def test_the_page_of_tables_works_as_it_stands(
         Path(name).write_text("\n".join(["size,town,lift,built,rent", *rows]) + "\n")
     for line in "".join(_blocks(page, "sh")).splitlines():
         command = shlex.split(line, comments=True)[1:]
-        result = mlpcli(*command, *(["--set", "fit.epochs=3"] if command[0] == "train" else []))
+        result = mlpcli(*command, *(_settings("fit.epochs=3", GRAPH) if command[0] == "train" else []))
         assert result.status == 0, (command, result.err)
     assert len(Path("rents.csv").read_text().splitlines()) == 101
     (run,) = Path("runs/flats").iterdir()
@@ -203,8 +219,7 @@ def test_the_page_of_formats_works_as_it_stands(
         result = mlpcli(*shlex.split(line)[1:], *quick)
         assert result.status == 0, (line, result.err)
         if line.startswith("mlpcli init"):
-            changes = ("fit.epochs=2", "callbacks=[]", "fit.engine=graph")
-            train = mlpcli("train", "shop.yaml", *(part for each in changes for part in ("--set", each)))
+            train = mlpcli("train", "shop.yaml", *_settings("fit.epochs=2", "callbacks=[]", GRAPH))
             assert train.status == 0, train.err
     assert len(Path("prices.csv").read_text(encoding="utf-8").splitlines()) == 61
 
@@ -221,7 +236,7 @@ def test_the_page_of_images_works_as_it_stands(
     for place, file in enumerate(sorted(Path("later").glob("*/*.png")), 1):
         shutil.copy(file, f"new/{place}.png")
     page = (ROOT / "docs" / "photos.md").read_text(encoding="utf-8")
-    changes = [part for each in ("fit.epochs=1", "callbacks=[]") for part in ("--set", each)]
+    changes = _settings("fit.epochs=1", "callbacks=[]", GRAPH)
     quick = {"train": changes, "evaluate": ["--no-figures", "--no-intervals"]}
     for line in "".join(_blocks(page, "sh")).splitlines():
         command = shlex.split(line)[1:]

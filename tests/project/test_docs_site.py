@@ -24,6 +24,7 @@ def pages() -> dict[str, str]:
     return build_docs.pages()
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     build_docs.write_source(tmp_path / "source")
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
@@ -103,9 +104,9 @@ def test_the_tutorials_commands_work_in_their_order(
     commands = [line.split()[1:] for block in blocks for line in block.splitlines()]
     assert len(commands) >= 11
     for command in commands:
-        if command[0] == "train":  # two epochs and folds show that the command works
+        if command[0] == "train":  # two epochs and folds show that the command works, compiled or not
             command = ["2" if word == "5" else word for word in command]
-            command += ["--set", "fit.epochs=2", "--set", "callbacks=[]"]
+            command += ["--set", "fit.epochs=2", "--set", "callbacks=[]", "--set", "fit.engine=graph"]
             command += ["--set", "optimizer.AdamW.use_ema=false"]
         result = mlpcli(*command)
         assert (result.status, command) == (0, command), result.err

@@ -18,7 +18,7 @@ from tests.conftest import ROOT, Result
 
 PAGE = (ROOT / "docs" / "howto.md").read_text(encoding="utf-8")
 RECIPES = {part.split("\n", 1)[0]: part for part in PAGE.split("\n## ")[1:]}
-QUICK = ("--set", "fit.epochs=2", "--set", "fit.engine=keras")
+QUICK = ("--set", "fit.epochs=2", "--set", "fit.engine=graph")
 
 
 def write_files(recipe: str, folder: Path) -> list[Path]:
