@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import random
 from collections.abc import Callable
@@ -320,3 +321,17 @@ def test_check_has_no_advice_on_what_init_writes(
     assert found["fit"] == {"epochs": 42, "batch_size": 64}
     assert found["metrics"] == ["accuracy", {"F1Score": {"average": "macro"}}]
     assert json.loads(mlpcli("check", spec, "--json").out)["advice"] == []
+
+
+@pytest.mark.parametrize(("days", "said"), [(365, True), (1100, False)])
+def test_init_says_which_months_only_later_rows_hold(
+    days: int, said: bool, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    start = datetime.date(2023, 1, 1)
+    lines = [f"{start + datetime.timedelta(days=day)},{day % 17},{day % 17 * 1.5}" for day in range(days)]
+    (tmp_path / "t.csv").write_text("day,x,y\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    assert mlpcli("init", tmp_path / "t.csv", "--target", "y", "-o", tmp_path / "t.yaml").status == 0
+    text = (tmp_path / "t.yaml").read_text(encoding="utf-8")
+    note = "month: the training rows lack 4 values of later rows; compare with parts: [weekday]"
+    assert (note in text) is said
+    assert "parts: [month, weekday]" in text

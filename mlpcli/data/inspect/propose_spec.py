@@ -11,7 +11,7 @@ from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.effort import Effort
 from mlpcli.data.inspect.propose_network import Apart, propose_network, validation_share
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_features
-from mlpcli.data.inspect.propose_splits import ProposedSplit, used_columns
+from mlpcli.data.inspect.propose_splits import ProposedSplit, uncovered_parts, used_columns
 from mlpcli.data.inspect.propose_text import text_note, text_settings
 from mlpcli.data.inspect.survey import Survey, invalid_cells
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
@@ -289,6 +289,8 @@ def _features(
         if what := _what_is_wrong(survey, name):
             lines.append(f"    {_key(name)}: ignore  # {_comment(what)}")
         elif not wide or spec.kind == "text" or (division is not None and name == division.column):
+            if division is not None and name == division.column:
+                lines += _uncovered(survey, division, spec)
             lines.append(f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name], spec.kind)}")
     if wide:
         yield f"  # {len(used):,} columns, whose kind and encoding are inferred: see mlpcli check --resolved"
@@ -299,6 +301,16 @@ def _features(
     if lines:
         yield "  features:                   # kind and encoding; what is left out is inferred"
         yield from lines
+
+
+def _uncovered(survey: Survey, division: ProposedSplit, spec: FeatureSpec) -> Iterator[str]:
+    """Yield what to try where later rows hold months, or others of its parts, that the training rows lack."""
+    lacking = uncovered_parts(survey, division, 0.2, validation_share(survey))
+    rest = [part for part in spec.parts or () if part not in lacking]
+    advice = f"parts: [{', '.join(rest)}]" if rest else "kind: ignore"
+    for part, count in lacking.items():
+        missing = f"the training rows lack {counted(count, 'value')} of later rows"
+        yield f"    # {part}: {missing}; compare with {advice}"
 
 
 def _key(name: str) -> str:
