@@ -17,16 +17,16 @@ from mlpcli.training.compiled import step_losses as steps_module
 from mlpcli.training.compiled.row_arrays import aligned_empty, as_tensor, take_rows
 from mlpcli.training.compiled.step_losses import step_losses
 from mlpcli.training.compiled.xla_programs import check_can_compile, plain_reason
-from tests.training.test_compiled import (
+from tests.training.small_models import (
     BATCH,
     SEED,
-    _fit,
-    _Recorder,
-    _rows,
-    _small,
-    _twins,
+    fit_ours,
     own_train_step,
+    small,
+    some_rows,
+    twins,
 )
+from tests.training.test_compiled_callbacks import _Recorder
 
 # Keras 3.15 itself converts tensors in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -113,9 +113,9 @@ def test_a_chunk_ends_where_a_callback_must_be_called() -> None:
 
 
 def test_a_fast_epoch_is_run_in_few_chunks() -> None:
-    model, _ = _small("sgd")
+    model, _ = small("sgd")
     done: list[int] = []
-    _fit(model, _rows(4000), epochs=1, loop=GRAPH, on_progress=lambda now, *_: done.append(now))
+    fit_ours(model, some_rows(4000), epochs=1, loop=GRAPH, on_progress=lambda now, *_: done.append(now))
     assert done[0] == 4
     assert done[-1] == 500
     assert len(done) < 100
@@ -123,10 +123,10 @@ def test_a_fast_epoch_is_run_in_few_chunks() -> None:
 
 def test_a_batch_may_be_one_row_and_an_epoch_one_batch() -> None:
     for rows, batch, steps in ((5, 1, 5), (5, 5, 1), (1, 1, 1)):
-        model, data = _small("sgd")
+        model, data = small("sgd")
         done: list[tuple[int, int]] = []
         few = Arrays(data.x[:rows], data.y[:rows])
-        _fit(
+        fit_ours(
             model,
             few,
             epochs=1,
@@ -139,15 +139,15 @@ def test_a_batch_may_be_one_row_and_an_epoch_one_batch() -> None:
     for rows, batch in ((0, 4), (5, 0)):
         few = Arrays(data.x[:rows], data.y[:rows])
         with pytest.raises(ValueError, match=f"must be positive, received {rows} and {batch}"):
-            _fit(model, few, batch_size=batch, loop=GRAPH)
+            fit_ours(model, few, batch_size=batch, loop=GRAPH)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_pieces_of_several_batches_train_as_resident_data_in_the_memory_they_may_take(
     shuffle: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resident, fed, _ = _twins(lambda: _small("sgd"))
-    data = _rows(11 * BATCH + 3)
+    resident, fed, _ = twins(lambda: small("sgd"))
+    data = some_rows(11 * BATCH + 3)
     sizes: list[int] = []
 
     def take(*arguments: Any) -> Any:
@@ -155,10 +155,10 @@ def test_pieces_of_several_batches_train_as_resident_data_in_the_memory_they_may
         sizes.append(found.nbytes)
         return found
 
-    _fit(resident, data, shuffle=shuffle, loop=GRAPH)
+    fit_ours(resident, data, shuffle=shuffle, loop=GRAPH)
     monkeypatch.setattr(compiled_loop, "take_rows", take)
     two_batches = 2 * BATCH * (4 * 4 + 8)
-    _fit(fed, data, shuffle=shuffle, loop=GRAPH, chunk_bytes=3 * two_batches)
+    fit_ours(fed, data, shuffle=shuffle, loop=GRAPH, chunk_bytes=3 * two_batches)
     # x and y of six pieces, the last of which is half full, and of the short batch
     epoch = [*6 * [2 * BATCH * 4 * 4, 2 * BATCH * 8], 3 * 4 * 4, 3 * 8]
     assert sizes == 2 * epoch
@@ -204,7 +204,7 @@ def test_a_trace_leaves_python_s_generator_as_it_was() -> None:
 
 
 def test_what_cannot_run_is_named_with_the_loop_that_cannot() -> None:
-    model, data = _small("sgd")
+    model, data = small("sgd")
     texts = data.x.astype("<U1")
     with pytest.raises(CannotCompile, match=r"^XLA has no <U1 values$"):
         check_can_compile(model, [data.x, texts])
@@ -233,7 +233,7 @@ def test_the_reason_of_a_refusal_is_one_line(text: str, reason: str) -> None:
 
 
 def test_the_range_test_has_the_loss_of_each_step_over_chunks_and_epochs() -> None:
-    ours, stock, data = _twins(lambda: _small("sgd"))
+    ours, stock, data = twins(lambda: small("sgd"))
     steps = 27  # a chunk of 25 and one of two, in nine epochs of three whole batches
     found = list(step_losses(ours, data, batch_size=BATCH, steps=steps, seed=SEED))
     assert [len(each) for each in found] == [25, 2]
