@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
-from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, epoch_order
+from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, epoch_order, take_rows
 from mlpcli.training.compiled.xla_programs import CannotCompile, check_can_compile, skeleton
 
 CHUNK_STEPS = 25
@@ -40,8 +40,13 @@ def step_losses(
         CannotCompile: The model's own `train_step` returns no loss.
     """
     rows = train.rows
-    order = tf.constant(_order(seed, rows, batch_size, steps).astype("int32"))
-    leaves = [as_tensor(leaf) for leaf in train.leaves()]
+    wanted = _order(seed, rows, batch_size, steps)
+    leaves = list(train.leaves())
+    if len(wanted) < rows:  # rows may be many, and in files: only those of the steps are read
+        used, wanted = np.unique(wanted, return_inverse=True)
+        leaves = [take_rows(leaf, used) for leaf in leaves]
+    order = tf.constant(wanted.astype("int32"))
+    leaves = [as_tensor(leaf) for leaf in leaves]
     program = _program(model, train.structure(), batch_size)
     for first in range(0, steps, CHUNK_STEPS):
         count = min(CHUNK_STEPS, steps - first)
