@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,12 +18,10 @@ from mlpcli.doctor.find_all import find_all, whole_patch
 from mlpcli.doctor.from_records import in_most
 from mlpcli.runs.network_record import ClassFacts, LayerFacts, NetworkFacts, TargetFacts
 from mlpcli.runs.record_models import MetricsRecord
-from mlpcli.spec.edit_spec import Edit, edit_text, with_edits
+from mlpcli.spec.edit_spec import Edit, edit_text
 from mlpcli.spec.load import load_text
 from mlpcli.spec.schema import Spec
-from mlpcli.spec.values import ValueMap
 from mlpcli.spec.yaml_reader import parse_text
-from mlpcli.statistics.column_skill import column_skill
 from tests.conftest import Result
 
 Command = Callable[..., Result]
@@ -414,160 +411,6 @@ def test_a_patch_suits_the_form_of_the_features(
     section = parse_text(patched.text, "a.yaml").data["dataset"]
     assert isinstance(section, dict)
     assert section["features"] == wanted
-
-
-# ---------------------------------------------------------------- changing a text
-
-
-@pytest.mark.parametrize(
-    ("edit", "line"),
-    [
-        (Edit(("optimizer", "SGD", "learning_rate"), 0.001), "optimizer: {SGD: {learning_rate: 0.001}}"),
-        (
-            Edit(("optimizer", "SGD", "clipnorm"), 1.0),
-            "optimizer: {SGD: {clipnorm: 1.0, learning_rate: 0.01}}",
-        ),
-        (
-            Edit(("layers", 0, "Dense", "activation"), "relu"),
-            "  - Dense: {units: 8, activation: relu}   # hidden",
-        ),
-        (Edit(("layers", 1, "Dense", "activation"), "relu"), "      activation: relu"),
-        (Edit(("layers", 1, "Dense", "use_bias"), False), "      use_bias: false"),
-        (Edit(("layers", 0), "Normalization", insert=True), "  - Normalization"),
-        (Edit(("callbacks", 0), {"TerminateOnNaN": {}}, insert=True), "callbacks: [{TerminateOnNaN: {}}]"),
-        (
-            Edit(("dataset", "features", "odd, one"), "ignore"),
-            "dataset: {features: {'odd, one': ignore}, path: rows.csv, target: y}",
-        ),
-    ],
-)
-def test_a_text_is_changed_in_place(edit: Edit, line: str) -> None:
-    changed, comments = edit_text(TEXT, "seen.yaml", [edit])
-    assert comments
-    assert line in changed.splitlines()
-    assert "# digits, by two layers" in changed
-    assert parse_text(changed, "seen.yaml").data == with_edits(parse_text(TEXT, "seen.yaml").data, [edit])
-
-
-@pytest.mark.parametrize(
-    ("text", "edit"),
-    [
-        ("optimizer: sgd\n", Edit(("optimizer", "SGD", "learning_rate"), 0.1)),
-        ("layers:\n- Flatten\n- Dense: {units: 3}\n", Edit(("layers", 1), "Normalization", insert=True)),
-        ("layers: [Flatten, Dense: {units: 3}]\n", Edit(("layers", 1), "Normalization", insert=True)),
-        ("callbacks:\nname: a\n", Edit(("callbacks", 0), "TerminateOnNaN", insert=True)),
-        ("callbacks: []", Edit(("callbacks", 0), "TerminateOnNaN", insert=True)),
-        ("{fit: {epochs: 3}}", Edit(("name",), "a: b")),
-        ("fit: &f {epochs: 3}\nother: *f\n", Edit(("other", "epochs"), 4)),  # an alias: written anew
-        ("fit:\n  epochs: 3   # few\n", Edit(("fit", "epochs"), 30)),
-        ("fit:\n  epochs: '3'\n", Edit(("fit", "epochs"), 30)),
-        ("name: a\n", Edit(("fit", "epochs"), 30)),
-        ("name: a\n...\n", Edit(("fit", "epochs"), 30)),  # no line may follow
-        ("  name: a\n  seed: 3\n", Edit(("fit", "epochs"), 30)),
-        ("a: {b: [1, 2]}  # kept\n", Edit(("a", "b"), [3])),
-        ("a:\n  b:\n  - 1\n  - 2\n", Edit(("a", "b"), [3])),
-    ],
-)
-def test_any_style_of_yaml_is_changed_to_the_same_values(text: str, edit: Edit) -> None:
-    wanted = with_edits(parse_text(text, "a.yaml").data, [edit])
-    assert parse_text(edit_text(text, "a.yaml", [edit])[0], "a.yaml").data == wanted
-
-
-PLAIN = st.recursive(
-    st.one_of(st.integers(-5, 5), st.booleans(), st.text("ab:#' ", max_size=4)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from("abcd"), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-
-
-@settings(max_examples=30)
-@given(
-    st.dictionaries(st.sampled_from("abcd"), PLAIN, min_size=1),
-    st.lists(st.sampled_from("abcd"), min_size=1, max_size=3),
-    PLAIN,
-    st.booleans(),
-)
-def test_any_value_of_any_spec_can_be_changed(
-    data: ValueMap, path: list[str], value: Any, flow: bool
-) -> None:
-    from mlpcli.spec.resolve import dump
-
-    text, edit = dump(data, flow=flow), Edit(tuple(path), value)
-    read = parse_text(text, "a.yaml").data
-    assert parse_text(edit_text(text, "a.yaml", [edit])[0], "a.yaml").data == with_edits(read, [edit])
-
-
-# ---------------------------------------------------------------- a column alone
-
-
-def test_the_skill_of_a_column() -> None:
-    draw = np.random.default_rng(3)
-    x, noise = draw.normal(size=2000), draw.normal(size=2000)
-    assert column_skill(x, 3 * x + 1, classes=False, seed=1) > 0.98
-    assert 0.3 < column_skill(x, x + noise, classes=False, seed=1) < 0.6
-    assert column_skill(noise, x, classes=False, seed=1) < 0.05
-    target = (x > 0.3).astype(np.int64)
-    assert column_skill(x, target, classes=True, seed=1) > 0.95
-    assert column_skill(noise, target, classes=True, seed=1) < 0.05
-    assert column_skill(np.eye(2)[target], target, classes=True, seed=1) == 1.0
-    assert column_skill(x, np.zeros(2000), classes=True, seed=1) == 0.0
-
-
-# ---------------------------------------------------------------- networks
-
-
-def _facts(folder: Path, layers: str, *, data: str = "name: iris", further: str = "") -> NetworkFacts:
-    """What is measured of a network before its first step."""
-    from mlpcli.spec.load import load_spec
-    from mlpcli.training.network_probe import probe_network
-    from mlpcli.training.prepare import prepare
-
-    path = folder / "spec.yaml"
-    path.write_text(f"dataset: {{{data}}}\nlayers: [{layers}]\n{further}", encoding="utf-8")
-    prepared = prepare(load_spec(path))
-    found = probe_network(prepared.model, prepared.completed.spec, prepared.dataset)
-    assert found is not None
-    return found
-
-
-def test_units_are_dead_saturated_or_identical(tmp_path: Path) -> None:
-    facts = _facts(
-        tmp_path,
-        "Normalization, Dense: {units: 4, activation: tanh, kernel_initializer: ones},"
-        " Dense: {units: 5, activation: relu, bias_initializer: {Constant: {value: -90}}},"
-        " Dense: {units: 6, activation: sigmoid, bias_initializer: {Constant: {value: 50}}},"
-        " Dense: {units: 7, activation: relu, bias_initializer: ones, name: alive},"
-        " Dense: {units: 3, activation: softmax}",
-    )
-    first, dead, full, alive, last = facts.layers
-    assert (first.identical, first.dead, first.saturated) == (True, None, 0)
-    assert (dead.dead, dead.units, dead.saturated) == (5, 5, None)
-    assert (full.saturated, full.dead) == (6, None)
-    assert (alive.name, alive.identical) == ("alive", False)
-    assert (last.units, last.activation) == (0, "")  # softmax: its values always add up to 1
-    assert first.gradient == 0.0  # nothing passes the dead layer
-    assert last.gradient is not None
-    assert last.gradient > 0
-    assert facts.constant_loss == pytest.approx(math.log(3), abs=1e-4)
-    assert facts.input_size == pytest.approx(1.0, abs=1e-3)
-    assert facts.classes[0].names == ["setosa", "versicolor", "virginica"]
-    assert sum(facts.classes[0].truth) == sum(facts.classes[0].predicted) == facts.rows
-
-
-def test_the_loss_of_a_constant_is_the_variance_of_numbers_without_penalties(tmp_path: Path) -> None:
-    from sklearn.datasets import load_diabetes
-
-    layers = "Dense: {units: 3, kernel_regularizer: {L2: {l2: 0.5}}}, Dense: {units: 1}"
-    facts = _facts(tmp_path, layers, data="name: diabetes, test: 5, validation: 5", further="loss: mse\n")
-    assert facts.constant_loss == pytest.approx(load_diabetes().target.var(), rel=0.02)
-    assert facts.penalty > 0
-    assert facts.targets[0].deviation == pytest.approx(load_diabetes().target.std(), rel=0.02)
-    weighted = _facts(
-        tmp_path, "Dense: {units: 3, activation: softmax}", further="fit: {class_weight: balanced}\n"
-    )
-    assert weighted.constant_loss is None
 
 
 def test_what_most_trainings_have_is_said_with_their_number() -> None:

@@ -63,6 +63,7 @@ def _table(runs_dir: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_groups_of_held_out_rows_are_those_of_their_predictions(
     folds_run: Path, mlpcli: Callable[..., Result]
 ) -> None:
@@ -112,6 +113,7 @@ def test_groups_of_held_out_rows_are_those_of_their_predictions(
         assert float(row["second"]) == pytest.approx(float(table[int(row["row"]) - 1]["price"]), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_metric_that_the_rows_do_not_define_has_no_interval_and_a_note(
     folds_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_metric_that_the_rows_do_not_define_has_no_interval_and_a_note(
     assert max(map(len, shown.out.splitlines()[1:])) <= 80  # also the note on all metrics together
 
 
+@pytest.mark.slow
 def test_rows_of_a_file_are_grouped_without_those_that_are_left_out(
     folds_run: Path, mlpcli: Callable[..., Result]
 ) -> None:
@@ -148,6 +151,7 @@ def test_rows_of_a_file_are_grouped_without_those_that_are_left_out(
     assert set(plain["groups"][0]["groups"][0]["metrics"]["first_accuracy"]) == {"value"}
 
 
+@pytest.mark.slow
 def test_an_unknown_column_is_refused_with_the_nearest(
     folds_run: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +166,7 @@ def test_an_unknown_column_is_refused_with_the_nearest(
     assert "did you mean 'town'?" in shown.err
 
 
+@pytest.mark.slow
 def test_held_out_rows_of_data_that_has_changed_are_not_known(
     folds_run: Path, mlpcli: Callable[..., Result]
 ) -> None:

@@ -98,6 +98,7 @@ def test_evaluate_draws_classes(tiny_run: Path, mlpcli: Callable[..., Result], t
     assert "figures" not in json.loads(mlpcli("evaluate", run, "--json", "--no-figures").out)
 
 
+@pytest.mark.slow
 def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     data, spec = tmp_path / "lines.csv", tmp_path / "lines.yaml"
     data.write_text("a,b,y,z\n" + "".join(f"{i % 7},{i % 3},{2 * (i % 7) + i % 3},{i}\n" for i in range(60)))

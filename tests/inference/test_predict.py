@@ -143,6 +143,7 @@ def test_the_saved_model_gives_predicts_numbers_in_plain_tensorflow(
     np.testing.assert_allclose(np.load(served), np.load(output), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_logits_are_exported_as_probabilities(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def _train(mlpcli: Callable[..., Result], *arguments: object) -> Result:
     return mlpcli("train", *arguments, "--no-advice")
 
 
+@pytest.mark.slow
 def test_a_training_that_is_interrupted_and_resumed_is_one_run_of_mlflow(
     mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, logged: Callable[[], dict[str, Any]]
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_training_that_is_interrupted_and_resumed_is_one_run_of_mlflow(
     assert files >= {"spec.yaml", "resolved.yaml", "metrics.json", "history.csv", "plots", "model"}
 
 
+@pytest.mark.slow
 def test_a_search_is_logged_with_its_trials_nested(
     place: Path, mlpcli: Callable[..., Result], logged: Callable[[], dict[str, Any]]
 ) -> None:

@@ -130,7 +130,7 @@ def _light(box: Box) -> Iterator[list[object]]:
     yield [*compare, "--trials", box.run, "--json"]
 
 
-@some(14)
+@some(8)
 @given(data=st.data(), name=st.sampled_from(["run.json", "run.json", "metrics.json"]))
 def test_lists_and_comparisons_bear_any_record(
     run_box: Box, mlpcli: Callable[..., Result], data: st.DataObject, name: str
@@ -141,7 +141,7 @@ def test_lists_and_comparisons_bear_any_record(
         run_box.check(mlpcli(*command), command)
 
 
-@some(8)
+@some(5)
 @given(data=st.data())
 def test_lists_and_comparisons_bear_any_search(
     search_box: Box, mlpcli: Callable[..., Result], data: st.DataObject
@@ -152,7 +152,7 @@ def test_lists_and_comparisons_bear_any_search(
         search_box.check(mlpcli(*command), command)
 
 
-@some(12)
+@some(6)
 @given(
     content=st.binary(max_size=60),
     cut=st.integers(0, 400),
@@ -167,7 +167,7 @@ def test_lists_and_comparisons_bear_any_bytes(
         run_box.check(mlpcli(*command), command)
 
 
-@some(6)
+@some(4)
 @given(data=st.data())
 def test_evaluate_and_predict_bear_any_contract(
     run_box: Box, mlpcli: Callable[..., Result], data: st.DataObject
@@ -199,7 +199,7 @@ def test_a_mutated_checkpoint_is_a_state_or_an_error(run_box: Box, data: st.Data
     assert all(np.isfinite(values).all() for values in found.model.values())
 
 
-@some(3)
+@some(2)
 @given(data=st.data())
 def test_going_on_bears_a_mutated_checkpoint(
     run_box: Box, mlpcli: Callable[..., Result], data: st.DataObject
@@ -218,7 +218,7 @@ def test_going_on_bears_a_mutated_checkpoint(
     run_box.check(mlpcli(*command), command)
 
 
-@some(3)
+@some(2)
 @given(data=st.data())
 def test_going_on_and_training_again_bear_a_mutated_record(
     run_box: Box, mlpcli: Callable[..., Result], data: st.DataObject
@@ -234,7 +234,7 @@ def test_going_on_and_training_again_bear_a_mutated_record(
         run_box.check(mlpcli(*command), command)
 
 
-@some(6)
+@some(4)
 @given(data=st.data())
 def test_a_search_is_resumed_or_refused(
     search_box: Box, mlpcli: Callable[..., Result], data: st.DataObject

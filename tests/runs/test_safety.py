@@ -197,6 +197,7 @@ def _forge(
     (run / "run.json").write_text(json.dumps(record))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["Normalization", "{Discretization: {num_bins: 6, output_mode: one_hot}}"])
 def test_the_network_built_anew_predicts_as_the_saved_one(
     layer: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
