@@ -115,6 +115,7 @@ def given_columns(preprocessor: Preprocessor, *, wide: bool) -> tuple[Given, ...
     Raises:
         UsageError: a column is of a kind that only a SavedModel and Keras take.
     """
+    check_formats(preprocessor, CODED)
     return tuple(each for encoder in preprocessor.encoders for each in _given(preprocessor, encoder, wide))
 
 
@@ -130,9 +131,7 @@ def _given(preprocessor: Preprocessor, encoder: Encoder, wide: bool) -> Iterator
         yield Given(column, name, "pixels", "uint8", shape=encoder.shape)
     elif isinstance(encoder, BooleanEncoder | CategoryEncoder):
         yield Given(column, name, "code", "int32", codes=codes_of(preprocessor, encoder))
-    elif not isinstance(encoder, DateEncoder):
-        raise UsageError(_no_place(encoder, CODED))
-    elif wide:
+    elif wide:  # a date, as in what follows: `check_formats` has refused any other kind
         yield Given(column, name, "seconds", "float64")
     else:
         free = {*preprocessor.served.values()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mlpcli.errors import MlpcliError
 from mlpcli.export.mlflow_content import first_tags
@@ -204,11 +204,23 @@ class LoggedSearch(SearchWatcher):
             self.logging.begin(self._keys[0], f"trial {trial.number}, seed {seed}", "promoted")
 
 
+Logged = TypeVar("Logged", LoggedTraining, LoggedSearch)
+
+
 @contextmanager
+def _logging(watcher: Logged) -> Iterator[Logged]:
+    """Yield a watcher; write the end into MLflow, however it comes."""
+    check_installed()
+    try:
+        yield watcher
+    finally:
+        watcher.logging.close()
+
+
 def logged_training(
     shown: Watcher, wanted: bool, *, warn: Callable[[str], None] | None = None
-) -> Iterator[Watcher]:
-    """Yield a watcher that also writes into MLflow, if that is wanted; write the end, however it comes.
+) -> AbstractContextManager[Watcher]:
+    """Return a context with a watcher that also writes into MLflow, where that is wanted, to the very end.
 
     Args:
         shown: The watcher that shows what happens.
@@ -218,33 +230,16 @@ def logged_training(
     Raises:
         UsageError: MLflow is not installed.
     """
-    if not wanted:
-        yield shown
-        return
-    check_installed()
-    watcher = LoggedTraining(shown, warn)
-    try:
-        yield watcher
-    finally:
-        watcher.logging.close()
+    return _logging(LoggedTraining(shown, warn)) if wanted else nullcontext(shown)
 
 
-@contextmanager
-def logged_search(shown: SearchWatcher, wanted: bool) -> Iterator[SearchWatcher]:
-    """Yield a watcher of a search that also writes into MLflow; see `logged_training`.
+def logged_search(shown: SearchWatcher, wanted: bool) -> AbstractContextManager[SearchWatcher]:
+    """Return a context with a watcher of a search that also writes into MLflow; see `logged_training`.
 
     Raises:
         UsageError: MLflow is not installed.
     """
-    if not wanted:
-        yield shown
-        return
-    check_installed()
-    watcher = LoggedSearch(shown)
-    try:
-        yield watcher
-    finally:
-        watcher.logging.close()
+    return _logging(LoggedSearch(shown)) if wanted else nullcontext(shown)
 
 
 def goes_on(folder: Path, note: Callable[[str], None]) -> bool:

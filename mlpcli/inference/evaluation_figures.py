@@ -114,21 +114,11 @@ def draw_evaluation(
     drawn: list[tuple[str, Draw]] = []
     tables: list[tuple[str, str]] = []
     taken: set[str] = set()
-    for output in contract.outputs:
-        y = of_name(split.y, output.name)
-        values = of_name(predicted, output.name)
-        if output.steps or not len(split) or output.kind in ("groups", "sequences"):
-            continue
-        values = median_of(values, output.levels) if output.levels else values
-        if output.kind == "numbers":
-            found = _of_numbers(output, y, values, rows, title)
+    for stem, what in _of_outputs(trained, split, predicted, rows, title):
+        if isinstance(what, str):
+            tables.append((free_file(stem, ".csv", taken), what))
         else:
-            found = _of_classes(trained, output, y, values, split.x, rows, title)
-        for stem, what in found:
-            if isinstance(what, str):
-                tables.append((free_file(stem, ".csv", taken), what))
-            else:
-                drawn.append((free_file(stem, ".png", taken), what))
+            drawn.append((free_file(stem, ".png", taken), what))
     files = []
     for name, draw in drawn:
         draw().write(folder / name)
@@ -137,6 +127,21 @@ def draw_evaluation(
         write_text(folder / name, text)
         files.append(folder / name)
     return files
+
+
+def _of_outputs(
+    trained: TrainedModel, split: Split, predicted: Arrays, rows: _Rows, title: str
+) -> Iterator[tuple[str, Draw | str]]:
+    """Yield the figures and tables of each output that has some, with the stem of their files' names."""
+    for output in trained.contract.outputs:
+        if output.steps or not len(split) or output.kind in ("groups", "sequences"):
+            continue
+        y, values = of_name(split.y, output.name), of_name(predicted, output.name)
+        values = median_of(values, output.levels) if output.levels else values
+        if output.kind == "numbers":
+            yield from _of_numbers(output, y, values, rows, title)
+        else:
+            yield from _of_classes(trained, output, y, values, split.x, rows, title)
 
 
 def _rounded(table: Array, truth: Array) -> list[list[float]]:
