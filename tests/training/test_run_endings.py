@@ -22,7 +22,8 @@ from mlpcli.training.job import TrainOptions
 from mlpcli.training.resume import resume_run
 from mlpcli.training.session import train
 from scripts.kill_at_write import Writes
-from scripts.torture_writes import CALLBACKS, IRIS, Moments, differences
+from scripts.same_runs import differences
+from scripts.torture_writes import CALLBACKS, IRIS, Moments
 from tests.conftest import TINY, Result
 from tests.training.stopped_runs import Quiet, Stopping
 
