@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlpcli.runs.folder import Run
@@ -13,6 +14,9 @@ from mlpcli.training.job import TrainOptions
 
 BARE = TrainOptions(saved_model=False, figures=False, baseline=False, intervals=False, probe=False)
 """A run with its network, its metrics of every split and what `predict:` asks for, and nothing else."""
+
+SERVED = replace(BARE, saved_model=True)
+"""A bare run with its SavedModel, which takes as long as all else."""
 
 
 class Notes(Watcher):
@@ -40,9 +44,15 @@ class KilledInEpoch2(Watcher):
 
 
 def train_bare(
-    spec: Path, runs_dir: Path, watcher: Watcher | None = None, *, options: TrainOptions = BARE
+    spec: Path,
+    runs_dir: Path,
+    watcher: Watcher | None = None,
+    *,
+    settings: Sequence[str] = (),
+    options: TrainOptions = BARE,
 ) -> Run:
     """Train a spec as `mlpcli train` does, but for the files that the options leave out."""
     from mlpcli.training.session import train
 
-    return train(load_spec(spec), runs_dir=runs_dir, watcher=watcher or Watcher(), options=options).run
+    loaded = load_spec(spec, settings=settings)
+    return train(loaded, runs_dir=runs_dir, watcher=watcher or Watcher(), options=options).run

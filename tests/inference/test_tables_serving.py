@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import yaml
 
-from mlpcli.cli import main
 from mlpcli.runs.folder import find_run
+from tests.bare_runs import SERVED, Notes, train_bare
 from tests.conftest import Result
 
 pytestmark = pytest.mark.slow
@@ -64,18 +64,20 @@ layers:
 loss: mse
 metrics: [RootMeanSquaredError]
 optimizer: {Adam: {learning_rate: 0.02}}
-fit: {epochs: 30, batch_size: 64}
+fit: {epochs: 30, batch_size: 64, engine: graph}
 """
+NOTES = "notes.txt"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def rents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished run on the mixed table, under `runs`."""
+    """A folder with a finished run on the mixed table, under `runs`, and what its training told."""
     folder = tmp_path_factory.mktemp("rents")
-    rows = mixed_rows(1000)
+    rows, notes = mixed_rows(1000), Notes()
     write_csv(folder / "rents.csv", rows, list(rows[0]))
     (folder / "rents.yaml").write_text(SPEC, encoding="utf-8")
-    assert main(["train", str(folder / "rents.yaml"), "--runs-dir", str(folder / "runs")]) == 0
+    train_bare(folder / "rents.yaml", folder / "runs", notes, options=SERVED)
+    (folder / NOTES).write_text("\n".join(notes.notes), encoding="utf-8")
     return folder
 
 
@@ -100,9 +102,7 @@ def predictions(result: Result) -> list[dict[str, str]]:
     return list(csv.DictReader(result.out.splitlines()))
 
 
-def test_every_column_is_stated_and_what_is_left_out_is_told(
-    rents: Path, mlpcli: Callable[..., Result]
-) -> None:
+def test_every_column_is_stated_and_what_is_left_out_is_told(rents: Path) -> None:
     run = find_run("rents", rents / "runs")
     features = yaml.safe_load((run / "resolved.yaml").read_text())["dataset"]["features"]
     assert {name: spec if spec == "ignore" else spec["kind"] for name, spec in features.items()} == {
@@ -114,95 +114,68 @@ def test_every_column_is_stated_and_what_is_left_out_is_told(
         "country": "ignore",
     }
     assert features["size (m2)"] == {"kind": "numeric", "scaling": "standardize", "missing": "indicator"}
-    result = mlpcli("train", rents / "rents.yaml", "--runs-dir", rents / "other", "--set", "fit.epochs=1")
-    assert (
-        "column 'flat id' is left out: like an identifier, 1,000 distinct values in 1,000 rows"
-        in " ".join(result.out.split())
-    )
-    assert "column 'country' is left out: the same in every row ('DE')" in result.out
+    told = (rents / NOTES).read_text(encoding="utf-8")
+    assert "column 'flat id' is left out: like an identifier, 1,000 distinct values in 1,000 rows" in told
+    assert "column 'country' is left out: the same in every row ('DE')" in told
 
 
-@pytest.mark.uncounted
-def test_the_resolved_spec_trains_the_same_run(rents: Path, mlpcli: Callable[..., Result]) -> None:
+def test_the_resolved_spec_trains_the_same_run(rents: Path) -> None:
     run = find_run("rents", rents / "runs")
-    again = mlpcli("train", run / "resolved.yaml", "--runs-dir", rents / "again", "--json")
-    assert json.loads(again.out)["metrics"] == run.record.to_json()["metrics"]
+    again = train_bare(run / "resolved.yaml", rents / "again")
+    assert again.record.to_json()["metrics"] == run.record.to_json()["metrics"]
 
 
 def test_every_column_is_used(rents: Path) -> None:
     metrics = find_run("rents", rents / "runs").record.to_json()["metrics"]
-    assert (
-        metrics["test"]["root_mean_squared_error"] < 150  # rents differ by 350, a gap in the size costs most
-    )  # rents differ by 340; a gap in the size costs most
+    # Rents differ by 340; a gap in the size costs most.
+    assert metrics["test"]["root_mean_squared_error"] < 150
 
 
-SERVE = """
+LOAD = """
 import json, sys
 import numpy as np
 import tensorflow as tf
 
-served = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-columns = json.load(open(sys.argv[2], encoding="utf-8"))
+run, columns, out = sys.argv[1:]
+columns = json.load(open(columns, encoding="utf-8"))
+served = tf.saved_model.load(f"{run}/saved_model").signatures["serving_default"]
 _, specs = served.structured_input_signature
 tensors = {name: tf.constant(columns[name], spec.dtype) for name, spec in specs.items()}
-outputs = {name: tensor.numpy().tolist() for name, tensor in served(**tensors).items()}
-json.dump(outputs, open(sys.argv[3], "w"), default=bytes.decode)
+value = served(**tensors)["value"]
+
+import keras
+
+np.savez(out, saved_model=value, keras=keras.models.load_model(f"{run}/model.keras")(tensors))
 assert not [m for m in sys.modules if m.startswith("mlpcli")]
 """
 
 
-def served(folder: Path, saved_model: Path, rows: list[dict[str, str]], names: dict[str, str]) -> Any:
-    """What plain TensorFlow in a process of its own gives for raw rows; names: served name by column."""
+def served_columns(rows: list[dict[str, str]], names: dict[str, str]) -> dict[str, list[Any]]:
+    """Raw rows as a model takes them; names: served name by column."""
     numbers = {"size (m2)", "rent"}
-    columns = {
+    return {
         name: [float(row[column] or "nan") if column in numbers else row[column] for row in rows]
         for column, name in names.items()
     }
-    (folder / "columns.json").write_text(json.dumps(columns), encoding="utf-8")
-    command = [sys.executable, "-c", SERVE, saved_model, folder / "columns.json", folder / "out.json"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads((folder / "out.json").read_text(encoding="utf-8"))
 
 
-def test_the_saved_model_takes_raw_columns_and_agrees_with_predict(
+def test_both_model_files_take_raw_columns_without_mlpcli_and_agree_with_predict(
     rents: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
     data = new_rows(tmp_path)
-    wanted = predictions(mlpcli("predict", "rents", data, "--runs-dir", rents / "runs"))
-    rows = read_csv(data)
     names = {"size (m2)": "size__m2_", "city": "city", "lift": "lift", "built": "built"}
+    columns, out = tmp_path / "columns.json", tmp_path / "out.npz"
+    columns.write_text(json.dumps(served_columns(read_csv(data), names)), encoding="utf-8")
     run = find_run("rents", rents / "runs")
-    outputs = served(tmp_path, run / "saved_model", rows, names)
-    values = np.array([float(row["predicted_rent"]) for row in wanted])
-    assert np.std(values) > 100
-    np.testing.assert_allclose(np.array(outputs["value"])[:, 0], values, rtol=1e-5)
-
-
-def test_model_keras_is_plain_keras_and_agrees(
-    rents: Path, mlpcli: Callable[..., Result], tmp_path: Path
-) -> None:
-    code = """if True:
-        import csv, sys
-        import keras
-        import numpy as np
-        import tensorflow as tf
-        rows = list(csv.DictReader(open(sys.argv[2], encoding="utf-8")))
-        model = keras.models.load_model(sys.argv[1])
-        names = {"size__m2_": "size (m2)", "city": "city", "lift": "lift", "built": "built"}
-        tensors = {k: tf.constant([r[v] for r in rows]) for k, v in names.items()}
-        tensors["size__m2_"] = tf.constant([float(r["size (m2)"] or "nan") for r in rows], tf.float64)
-        np.save(sys.argv[3], model(tensors).numpy())
-        assert not [m for m in sys.modules if m.startswith("mlpcli")]
-        """
-    data = new_rows(tmp_path)
-    model = find_run("rents", rents / "runs") / "model.keras"
-    command = [sys.executable, "-c", code, str(model), str(data), str(tmp_path / "out.npy")]
+    command = [sys.executable, "-c", LOAD, str(run.folder), str(columns), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     wanted = predictions(mlpcli("predict", "rents", data, "--runs-dir", rents / "runs"))
     values = np.array([float(row["predicted_rent"]) for row in wanted])
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy")[:, 0], values, rtol=1e-5)
+    assert np.std(values) > 100
+    with np.load(out) as found:
+        for file in ("saved_model", "keras"):
+            np.testing.assert_allclose(found[file][:, 0], values, rtol=1e-5, err_msg=file)
 
 
 def test_what_is_odd_about_the_rows_is_counted(
@@ -271,7 +244,14 @@ def test_rows_that_cannot_be_read_go_to_a_file_or_stop_the_job(
 def test_evaluate_takes_a_file_of_raw_rows(rents: Path, mlpcli: Callable[..., Result]) -> None:
     run = find_run("rents", rents / "runs")
     result = mlpcli(
-        "evaluate", "rents", "--data", rents / "rents.csv", "--json", "--runs-dir", rents / "runs"
+        "evaluate",
+        "rents",
+        "--data",
+        rents / "rents.csv",
+        "--json",
+        "--no-figures",
+        "--runs-dir",
+        rents / "runs",
     )
     document = json.loads(result.out)
     assert document["rows"] == 1000
@@ -291,22 +271,20 @@ dataset:
     built: {missing: indicator, parts: [elapsed, year, month, day, weekday]}
     lift: {kind: categorical, encoding: embedding, width: 3}
 layers: [{Dense: {units: 12, activation: relu}}, {Dense: {units: 4, activation: softmax}}]
-fit: {epochs: 3, batch_size: 64}
+fit: {epochs: 3, batch_size: 64, engine: graph}
 """
 
 
-@pytest.mark.uncounted
 def test_classes_and_embeddings_are_served_with_label_and_probabilities(
-    rents: Path, mlpcli: Callable[..., Result], tmp_path: Path
+    mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
+    import tensorflow as tf
+
     rows = [row for row in mixed_rows(400) if row["city"] != "NA"]
     write_csv(tmp_path / "rents.csv", rows, list(rows[0]))
     (tmp_path / "flats.yaml").write_text(CLASSES, encoding="utf-8")
-    runs_dir = tmp_path / "runs"
-    assert mlpcli("train", tmp_path / "flats.yaml", "--runs-dir", runs_dir).status == 0
-    wanted = predictions(mlpcli("predict", "flats", tmp_path / "rents.csv", "--runs-dir", runs_dir))
-    names = {"size (m2)": "size__m2_", "rent": "rent", "lift": "lift", "built": "built"}
-    run = find_run("flats", runs_dir)
+    run = train_bare(tmp_path / "flats.yaml", tmp_path / "runs", options=SERVED)
+    wanted = predictions(mlpcli("predict", run.folder, tmp_path / "rents.csv"))
     columns = run.record.to_json()["data"]["contract"]["preprocessor"]["columns"]
     assert [(column["name"], column["kind"]) for column in columns] == [
         ("rent", "numeric"),
@@ -314,8 +292,12 @@ def test_classes_and_embeddings_are_served_with_label_and_probabilities(
         ("built", "date"),
         ("lift", "categorical"),
     ]
-    outputs = served(tmp_path, run / "saved_model", rows, names)
-    assert outputs["label"] == [row["predicted_city"] for row in wanted]
+    names = {"size (m2)": "size__m2_", "rent": "rent", "lift": "lift", "built": "built"}
+    served = tf.saved_model.load(str(run / "saved_model")).signatures["serving_default"]
+    _, specs = served.structured_input_signature
+    given = served_columns(rows, names)
+    outputs = served(**{name: tf.constant(given[name], spec.dtype) for name, spec in specs.items()})
+    assert [label.decode() for label in outputs["label"].numpy()] == [row["predicted_city"] for row in wanted]
     chances = [[float(row[f"probability_{city}"]) for city in CITIES] for row in wanted]
     np.testing.assert_allclose(outputs["probabilities"], chances, atol=1e-5)
 

@@ -74,7 +74,8 @@ def test_a_record_that_is_no_document_is_a_damaged_run(
 ) -> None:
     (copied / "run.json").write_bytes(content)
     listed = mlpcli("runs", "--runs-dir", copied.parent.parent)
-    assert (listed.status, listed.err.split(": ")[2:][0][:20]) == (0, rule.split(": ")[0][:20])
+    assert listed.status == 0
+    assert listed.err.startswith(f"left out: {copied / 'run.json'} is damaged: {rule}")
     named = mlpcli("evaluate", copied)
     assert named.status == 2
     assert named.err.startswith(f"{copied / 'run.json'} is damaged: {rule}")
