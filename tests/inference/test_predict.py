@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from mlpcli.runs.folder import find_run
+from tests.bare_runs import SERVED, train_bare
 from tests.conftest import Result
 
 NAMES = ("setosa", "versicolor", "virginica")
@@ -156,20 +157,19 @@ dataset: {name: breast_cancer}
 layers: [Normalization, {Dense: {units: 1}}]
 loss: {BinaryCrossentropy: {from_logits: true}}
 metrics: [{BinaryAccuracy: {threshold: 0.0}}]
-fit: {epochs: 3}
+fit: {epochs: 3, engine: graph}
 """
-    runs_dir = tmp_path / "runs"
-    assert mlpcli("train", spec_file(text), "--runs-dir", runs_dir).status == 0
+    run = train_bare(spec_file(text), tmp_path / "runs", options=SERVED)
     rows = load_breast_cancer().data
     np.save(tmp_path / "rows.npy", rows)
-    result = mlpcli("predict", "logits", tmp_path / "rows.npy", "--runs-dir", runs_dir)
+    result = mlpcli("predict", run.folder, tmp_path / "rows.npy")
     table = _rows(result.out)
     assert list(table[0]) == ["predicted_target", "probability_malignant", "probability_benign"]
     benign = np.array([float(row["probability_benign"]) for row in table])
     assert (benign.min(), benign.max()) == (pytest.approx(0, abs=0.2), pytest.approx(1, abs=0.2))
     for row, chance in zip(table, benign, strict=True):
         assert row["predicted_target"] == ("benign" if chance >= 0.5 else "malignant")
-    served = tf.saved_model.load(str(find_run("logits", runs_dir).folder / "saved_model"))
+    served = tf.saved_model.load(str(run / "saved_model"))
     outputs = served.serve(tf.constant(rows, tf.float32)).numpy()[:, 0]
     np.testing.assert_allclose(outputs, benign, atol=1e-5)
 
@@ -178,7 +178,9 @@ def test_evaluate_agrees_with_the_metrics_of_the_run(tiny_run: Path, mlpcli: Cal
     run_dir = find_run("tiny", tiny_run).folder
     metrics = json.loads((run_dir / "metrics.json").read_text())
     for split in ("train", "validation", "test"):
-        result = mlpcli("evaluate", "tiny", "--split", split, "--json", "--runs-dir", tiny_run)
+        result = mlpcli(
+            "evaluate", "tiny", "--split", split, "--json", "--no-figures", "--runs-dir", tiny_run
+        )
         document = json.loads(result.out)
         assert document["metrics"] == metrics[split]
         assert document["run"] == f"tiny/{run_dir.name}"
@@ -195,7 +197,8 @@ def test_evaluate_scores_each_class_as_scikit_learn_does(
     ]
     truth = [row["target"] for row in _rows(data.read_text())]
     report = classification_report(truth, predicted, output_dict=True)
-    document = json.loads(mlpcli("evaluate", "tiny", "--data", data, "--json", "--runs-dir", tiny_run).out)
+    given = ("evaluate", "tiny", "--data", data, "--no-figures", "--runs-dir", tiny_run)
+    document = json.loads(mlpcli(*given, "--json").out)
     assert document["rows"] == 150
     for name in NAMES:
         scores = document["classes"][name]
@@ -203,7 +206,7 @@ def test_evaluate_scores_each_class_as_scikit_learn_does(
         assert scores["recall"] == pytest.approx(report[name]["recall"])
         assert scores["f1"] == pytest.approx(report[name]["f1-score"])
         assert scores["rows"] == 50
-    text = mlpcli("evaluate", "tiny", "--data", data, "--runs-dir", tiny_run).out
+    text = mlpcli(*given).out
     assert "versicolor" in text
     assert "precision" in text
 
@@ -213,7 +216,7 @@ def test_runs_are_found_by_name_by_timestamp_and_by_folder(
 ) -> None:
     folder = find_run("tiny", tiny_run).folder
     outputs = {
-        mlpcli("evaluate", name, "--runs-dir", tiny_run).out
+        mlpcli("evaluate", name, "--no-figures", "--runs-dir", tiny_run).out
         for name in ("tiny", f"tiny/{folder.name}", str(folder))
     }
     assert len(outputs) == 1
@@ -241,9 +244,9 @@ name: huber
 dataset: {name: diabetes}
 layers: [Normalization, {Dense: {units: 1}}]
 loss: {Huber: {delta: 20.0}}
-fit: {epochs: 1}
+fit: {epochs: 1, engine: graph}
 """
-    assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
-    trained = json.loads((find_run("huber", tmp_path / "runs").folder / "metrics.json").read_text())["test"]
-    again = json.loads(mlpcli("evaluate", "huber", "--json", "--runs-dir", tmp_path / "runs").out)["metrics"]
+    run = train_bare(spec_file(text), tmp_path / "runs")
+    trained = json.loads((run / "metrics.json").read_text())["test"]
+    again = json.loads(mlpcli("evaluate", run.folder, "--json", "--no-figures").out)["metrics"]
     assert again == trained

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from mlpcli.runs import trust
 from mlpcli.runs.folder import find_run
+from tests.bare_runs import train_bare
 from tests.conftest import TINY, Result
 
 PLUGIN = """\
@@ -29,13 +31,6 @@ class Loud(keras.layers.Layer):
     def call(self, inputs):
         return inputs * 2.0
 """
-
-
-@pytest.fixture
-def copied(tiny_run: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny run."""
-    shutil.copytree(tiny_run, tmp_path / "runs")
-    return find_run("tiny", tmp_path / "runs").folder
 
 
 def test_weights_that_were_changed_are_refused(copied: Path, mlpcli: Callable[..., Result]) -> None:
@@ -87,14 +82,13 @@ def test_a_model_file_that_brings_its_own_network_is_not_followed(
     from mlpcli.keras_import import import_keras
 
     keras = import_keras()
-    before = mlpcli("evaluate", copied, "--json")
+    assert mlpcli("evaluate", copied, "--no-figures").status == 0
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
     other.save(copied / "model.keras")
     record = json.loads((copied / "run.json").read_text())
     record["sha256"]["model.keras"] = sha256_of(copied / "model.keras")
     (copied / "run.json").write_text(json.dumps(record))
     result = mlpcli("evaluate", copied)
-    assert before.status == 0
     assert result.status == 2
     assert "does not fit the run's spec" in result.err
 
@@ -144,7 +138,7 @@ def test_layers_and_settings_of_a_model_file_are_not_followed(
     copied: Path, mlpcli: Callable[..., Result]
 ) -> None:
     """Beside the weights only lists of numbers are read, of the one setting that layers learn."""
-    before = mlpcli("evaluate", copied, "--json").out
+    before = mlpcli("evaluate", copied, "--json", "--no-figures").out
 
     def forge(config: dict[str, Any]) -> None:
         for layer in config["config"]["layers"]:
@@ -157,7 +151,7 @@ def test_layers_and_settings_of_a_model_file_are_not_followed(
         config["config"]["layers"].append({"class_name": "Lambda", "config": {"function": "print"}})
 
     _forge(copied, config=forge)
-    assert mlpcli("evaluate", copied, "--json").out == before
+    assert mlpcli("evaluate", copied, "--json", "--no-figures").out == before
 
 
 def _forge(
@@ -206,34 +200,40 @@ def test_the_network_built_anew_predicts_as_the_saved_one(
 
     flat = "\n  - Flatten" if "one_hot" in layer else ""
     spec = spec_file(TINY.replace("  - Normalization", f"  - {layer}{flat}\n  - BatchNormalization"))
-    assert mlpcli("train", spec, "--runs-dir", tmp_path / "runs").status == 0
-    run = find_run("tiny", tmp_path / "runs").folder
+    run = train_bare(spec, tmp_path / "runs", settings=["fit.epochs=2", "fit.engine=graph"]).folder
     rows = np.random.default_rng(0).normal(3, 1, (20, 4)).astype(np.float32)
     np.save(tmp_path / "rows.npy", rows)
     assert mlpcli("predict", run, tmp_path / "rows.npy", "-o", tmp_path / "out.npy").status == 0
     wanted = import_keras().models.load_model(run / "model.keras").predict(rows, verbose=0)
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), wanted, atol=1e-6)
     metrics = json.loads((run / "metrics.json").read_text())["test"]
-    found = json.loads(mlpcli("evaluate", run, "--json").out)["metrics"]
+    found = json.loads(mlpcli("evaluate", run, "--json", "--no-figures").out)["metrics"]
     assert found == pytest.approx(metrics, abs=1e-6)
 
 
-@pytest.fixture
-def foreign(mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A finished run with a plug-in, trained by somebody else: this user has no memory of it."""
-    (tmp_path / "theirs").mkdir()
-    (tmp_path / "theirs" / "loud.py").write_text(PLUGIN)
-    spec = tmp_path / "theirs" / "tiny.yaml"
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run with a plug-in, and the memory of the user who trained it."""
+    folder = tmp_path_factory.mktemp("theirs")
+    (folder / "loud.py").write_text(PLUGIN)
+    spec = folder / "tiny.yaml"
     spec.write_text(TINY.replace("  - Normalization", "  - Normalization\n  - Loud") + "plugins: [loud.py]\n")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "their state"))
-    assert mlpcli("train", spec, "--runs-dir", tmp_path / "runs").status == 0
-    assert trust.known_file().read_text().count("\n") == 1
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "my state"))
-    import sys
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "their state"))
+        train_bare(spec, folder / "runs", settings=["fit.engine=graph"])
+        assert trust.known_file().read_text().count("\n") == 1
+    (folder / "loud.py").unlink()
+    return folder
 
+
+@pytest.fixture
+def foreign(theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of a run with a plug-in, trained by somebody else: this user has no memory of it."""
+    for name in ("runs", "their state"):
+        shutil.copytree(theirs / name, tmp_path / name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "my state"))
     for name in [name for name in sys.modules if name.startswith("mlpcli_plugin_")]:
         monkeypatch.delitem(sys.modules, name)
-    shutil.rmtree(tmp_path / "theirs")
     return find_run("tiny", tmp_path / "runs").folder
 
 
@@ -254,7 +254,7 @@ def test_a_run_from_elsewhere_runs_no_code_unless_told_to(
         result = mlpcli(*command)
         assert (result.status, result.err) == (2, message), command
     assert not (foreign / "plugins" / "ran").exists()
-    assert mlpcli("evaluate", foreign, "--trust-plugins").status == 0
+    assert mlpcli("evaluate", foreign, "--trust-plugins", "--no-figures").status == 0
     assert (foreign / "plugins" / "ran").exists()
     assert not trust.known_file().exists()  # this once, not for ever
 
@@ -263,7 +263,7 @@ def test_a_run_trained_here_is_known_by_its_plugins_contents(
     foreign: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "their state"))
-    assert mlpcli("evaluate", foreign).status == 0
+    assert mlpcli("evaluate", foreign, "--no-figures").status == 0
     copy = foreign / "plugins" / "loud.py"
     copy.write_text(PLUGIN.replace("2.0", "3.0"))
     result = mlpcli("evaluate", foreign, "--trust-plugins")
