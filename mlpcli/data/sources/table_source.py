@@ -85,7 +85,8 @@ def open_table_source(
     used = {*columns.all}
     listed = isinstance(spec.features, list)
     aside = {} if listed else {name: ASIDE for name in columns.aside if name not in used}
-    unread = (name for name in file.names if name not in used | {*aside})  # `resolved.yaml` ignores them
+    known = used | {*aside}
+    unread = (name for name in file.names if name not in known)  # `resolved.yaml` ignores them
     chosen = replace(chosen, excluded=chosen.excluded | aside, ignored=(*chosen.ignored, *unread))
     unnamed = [name for name in file.unnamed if name in chosen.used and name not in (spec.features or ())]
     if not chosen.used or unnamed:
