@@ -72,7 +72,6 @@ GROUPS = {
             "data/split_by_column",
         ),
         (
-            "data/split_edges",
             "data/folds_by_column",
             "checks/leakage",
             "data/data_load",

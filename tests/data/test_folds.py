@@ -72,6 +72,26 @@ def test_groups_are_whole_and_folds_about_equal(labelled: bool) -> None:
     assert grouped_folds(groups, 41, seed=3) is None
 
 
+def test_folds_of_groups_have_about_as_many_rows_and_of_each_class() -> None:
+    draw = np.random.default_rng(2)
+    groups = np.repeat(np.arange(60), draw.integers(1, 9, 60))
+    labels = draw.integers(0, 3, 60)[groups]
+    folds = grouped_folds(groups, 3, seed=4, labels=labels)
+    assert folds is not None
+    held_out = [folds.numbers == number for number in (1, 2, 3)]
+    rows = np.array([each.sum() for each in held_out])
+    classes = np.array([np.bincount(labels[each], minlength=3) for each in held_out])
+    assert np.ptp(rows) <= 4
+    assert (np.ptp(classes, axis=0) <= 8).all()
+
+
+def test_no_block_of_time_is_held_out_that_has_nothing_before_it() -> None:
+    assert time_folds(np.array([1, 1, 1, 1, 2, 3]), 2) is None  # the first time is most of the rows
+    folds = time_folds(np.array([1, 1, 2, 2, 3, 3]), 2)
+    assert folds is not None
+    assert folds.numbers.tolist() == [0, 0, 1, 1, 2, 2]
+
+
 def test_a_block_of_time_is_later_than_its_training_rows_also_where_times_are_equal() -> None:
     times = np.random.default_rng(0).integers(0, 30, 200)
     folds = time_folds(times, 5)

@@ -12,9 +12,8 @@ import pytest
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.sources.synthetic import SYNTHETIC
-from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
-from tests.conftest import Result
+from tests.conftest import Result, train_quickly
 
 PLAYGROUND = """\
 name: NAME
@@ -27,7 +26,7 @@ layers:
 loss: binary_crossentropy
 optimizer: {Adam: {learning_rate: 0.03}}
 metrics: [accuracy]
-fit: {epochs: 80, batch_size: 32}
+fit: {epochs: 80, batch_size: 32, engine: graph}
 """
 
 
@@ -105,12 +104,8 @@ def test_a_truth_table_is_whole(name: str, expected: dict[tuple[int, ...], int],
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["circles", "xor"])
-def test_a_small_network_learns_a_cloud(
-    name: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
-) -> None:
-    spec = spec_file(PLAYGROUND.replace("NAME", name))
-    assert mlpcli("train", spec, "--runs-dir", tmp_path).status == 0
-    run = find_run(name, tmp_path)
+def test_a_small_network_learns_a_cloud(name: str, spec_file: Callable[[str], Path], tmp_path: Path) -> None:
+    run = train_quickly(spec_file(PLAYGROUND.replace("NAME", name)), tmp_path)
     assert json.loads((run / "metrics.json").read_text())["test"]["accuracy"] > 0.85
     resolved = load_spec(run / "resolved.yaml").spec.dataset
     assert (resolved.rows, resolved.noise) == (300, 0.1)
@@ -120,8 +115,7 @@ def test_a_small_network_learns_a_cloud(
 def test_predictions_of_a_cloud_take_its_columns_by_name(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    spec = spec_file(PLAYGROUND.replace("NAME", "gaussians").replace("epochs: 80", "epochs: 20"))
-    assert mlpcli("train", spec, "--runs-dir", tmp_path).status == 0
+    train_quickly(spec_file(PLAYGROUND.replace("NAME", "gaussians")), tmp_path, "fit.epochs=20")
     (tmp_path / "rows.csv").write_text("x2,x1\n1,1\n-1,-1\n", encoding="utf-8")
     result = mlpcli("predict", "gaussians", tmp_path / "rows.csv", "--runs-dir", tmp_path)
     assert result.status == 0, result.err

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.data.load import divide_dataset, open_dataset
-from mlpcli.data.stored.load_stored import StoreOptions, load_stored
 from mlpcli.spec.load import load_spec
 from mlpcli.spec.memory_size import CACHE
-from tests.conftest import Result
+from tests.conftest import Result, quick_options, train_quickly
+from tests.data.stored_rows import load_rows, write_rows
 
 Command = Callable[..., Result]
 
@@ -30,18 +29,13 @@ layers:
   - Dense: {{units: 2, activation: softmax}}
 loss: sparse_categorical_crossentropy
 optimizer: Adam
-fit: {{epochs: 60, batch_size: 128, memory: {memory}}}
+fit: {{epochs: 6, batch_size: 128, memory: {memory}}}
 callbacks: [TensorBoard: false]
 """
 
 
 def _write(folder: Path, rows: int, *, name: str = "files", memory: str = "40KB") -> Path:
-    x = np.random.default_rng(2).normal(size=(rows, 4))
-    labels = np.where(x.sum(axis=1) > 0, "yes", "no")
-    lines = (
-        ",".join([*(f"{value:.4f}" for value in row), label]) for row, label in zip(x, labels, strict=True)
-    )
-    (folder / "rows.csv").write_text("\n".join(["a,b,c,d,label", *lines]) + "\n", encoding="utf-8")
+    write_rows(folder / "rows.csv", rows)
     spec = folder / f"{name}.yaml"
     spec.write_text(SPEC.format(name=name, memory=memory), encoding="utf-8")
     return spec
@@ -95,41 +89,53 @@ def test_a_process_killed_while_it_writes_rows_leaves_nothing_that_is_trusted(
         assert "deleted kept files" in done.out
         assert not (runs_dir / CACHE).exists()
     loaded = load_spec(spec)
-    from mlpcli.training.find_data import _request
-
-    request, seed = _request(loaded)
-    section = loaded.spec.dataset
-    opened = open_dataset(section, request, seed=seed, folder=tmp_path)
-    wanted = divide_dataset(opened, section, request, seed=seed)
-    options = StoreOptions(runs_dir, 40_000)
-    found = load_stored(section, request, seed=seed, folder=tmp_path, options=options)
-    assert found.fingerprint == wanted.fingerprint
+    found = load_rows(loaded, memory=40_000, runs_dir=runs_dir)
+    assert found.fingerprint == load_rows(loaded).fingerprint
     folders = [each.name for each in (runs_dir / CACHE).iterdir() if each.is_dir()]
     assert len(folders) == 1, "what the killed process left is gone"
+
+
+WAITS = """\
+import time
+from pathlib import Path
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.load import load_spec
+from mlpcli.training.start import start_run
+
+class Waits(Watcher):
+    def epoch(self, epoch, epochs, logs, seconds):
+        if epoch == 3:
+            print("third", flush=True)
+            time.sleep(120)
+
+start_run(load_spec(Path("files.yaml")), runs_dir=Path("runs"), watcher=Waits())
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills processes")
 def test_a_killed_training_from_files_is_resumed_to_the_same_weights(mlpcli: Command, tmp_path: Path) -> None:
     from mlpcli.runs.folder import find_run
+    from mlpcli.runs.watcher import Watcher
     from mlpcli.training.checkpoint_file import read_checkpoint
+    from mlpcli.training.resume import resume_run
 
-    spec, runs_dir = _write(tmp_path, 3000), tmp_path / "runs"
-    command = [sys.executable, "-u", "-m", "mlpcli", "train", str(spec), "--runs-dir", str(runs_dir)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    _write(tmp_path, 3000)
+    runs_dir = tmp_path / "runs"
+    command = [sys.executable, "-c", WAITS]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("epoch  3/"):
-                cleaned = mlpcli("clean", "--yes", "--runs-dir", runs_dir)
-                process.kill()
-                break
+        assert b"third\n" in process.stdout
+        cleaned = mlpcli("clean", "--yes", "--runs-dir", runs_dir)
+        process.kill()
     assert process.wait() == -signal.SIGKILL
     assert "uses these rows now" in " ".join(cleaned.err.split())
     killed = find_run("files", runs_dir, unfinished=True)
     assert killed.record.status == "running"
-    assert mlpcli("train", "--resume", "files", "--runs-dir", runs_dir).status == 0
-    whole = _write(tmp_path, 3000, name="whole")
-    assert mlpcli("train", whole, "--runs-dir", runs_dir).status == 0
+    assert resume_run(killed, watcher=Watcher(), options=quick_options()).epochs == 6
+    train_quickly(_write(tmp_path, 3000, name="whole"), runs_dir)
     states = [
         read_checkpoint(find_run(name, runs_dir) / "checkpoints" / "state.ckpt")
         for name in ("files", "whole")

@@ -26,11 +26,10 @@ from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.stream import ReadOptions, open_rows
 from mlpcli.data.types import Array
-from mlpcli.runs.folder import find_run
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.load import load_text
 from mlpcli.spec.schema import ComponentSpec
-from tests.conftest import Result
+from tests.conftest import Result, train_quickly
 
 ROWS = 194
 SECONDS = 1_700_000_000 + np.random.default_rng(0).permutation(3600)[:ROWS]
@@ -240,11 +239,8 @@ def test_check_and_inspect_report_a_target_that_float64_cannot_hold(
 @pytest.fixture(scope="module")
 def times(table: Path) -> Path:
     """The run of the table, from its folder."""
-    from mlpcli.cli import main
-
     (table / "times.yaml").write_text(SPEC)
-    assert main(["train", str(table / "times.yaml"), "--runs-dir", str(table / "runs")]) == 0
-    return find_run("times", table / "runs").folder
+    return train_quickly(table / "times.yaml", table / "runs", saved_model=True).folder
 
 
 def predicted(mlpcli: Cli, table: Path, data: Path) -> Array:

@@ -15,15 +15,14 @@ import pytest
 from pyarrow import csv
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.load import divide_dataset, open_dataset
 from mlpcli.data.readers.find_files import find_files, named_files
 from mlpcli.data.readers.partitions import FolderKey, files_below, folder_keys
 from mlpcli.data.readers.tables import open_tables, read_table
-from mlpcli.data.stored.load_stored import StoreOptions, load_stored
 from mlpcli.errors import DataError, MlpcliError, SpecError
 from mlpcli.spec.load import LoadedSpec, load_text
 from mlpcli.spec.memory_size import CACHE
-from tests.conftest import Result
+from tests.conftest import Result, train_quickly
+from tests.data.stored_rows import load_rows
 
 Command = Callable[..., Result]
 
@@ -64,14 +63,7 @@ def _loaded(folder: Path, dataset: str, rest: str) -> LoadedSpec:
 
 
 def _load(loaded: LoadedSpec, *, memory: bool = False) -> Dataset:
-    from mlpcli.training.find_data import _request
-
-    request, seed = _request(loaded)
-    section, folder = loaded.spec.dataset, loaded.folder
-    if memory:
-        return load_stored(section, request, seed=seed, folder=folder, options=StoreOptions(folder, 1000))
-    opened = open_dataset(section, request, seed=seed, folder=folder)
-    return divide_dataset(opened, section, request, seed=seed)
+    return load_rows(loaded, memory=1000 if memory else None, runs_dir=loaded.folder)
 
 
 VALUES = {
@@ -240,7 +232,7 @@ def test_a_run_of_folders_predicts_folders_files_and_plain_tables(mlpcli: Comman
     )
     runs_dir = tmp_path / "runs"
     assert mlpcli("check", spec).status == 0
-    assert mlpcli("train", spec, "--runs-dir", runs_dir).status == 0
+    train_quickly(spec, runs_dir)
     _header_alone(tmp_path / "sales" / FOLDERS[-1] / "part-1.csv", ".csv")
     written = {}
     for data in (

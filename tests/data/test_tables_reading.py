@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from mlpcli.cli import main
 from mlpcli.data.readers.find_files import find_files
 from mlpcli.data.readers.partitions import labels_of
 from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.runs.folder import find_run
-from tests.conftest import Result
+from tests.conftest import Result, train_quickly
 
 SORTS = ("red", 'gr"een', "bl,ue", "two\nlines", "semi;colon", "tab\tbed")
 NAMES = ("a", "b", "sort", "grade", "day", "y")
@@ -34,7 +33,7 @@ dataset:
 layers: [{{Dense: {{units: 4, activation: relu}}}}, {{Dense: {{units: 1}}}}]
 loss: mse
 metrics: [RootMeanSquaredError]
-fit: {{epochs: 1, batch_size: 64}}
+fit: {{epochs: 1, batch_size: 64, engine: graph}}
 """
 
 
@@ -110,7 +109,7 @@ def sorts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sorts")
     write_all(folder)
     (folder / "s.yaml").write_text(SPEC.format(name="sorts", path="comma.csv", unseen="bucket"))
-    assert main(["train", str(folder / "s.yaml"), "--runs-dir", str(folder / "runs")]) == 0
+    train_quickly(folder / "s.yaml", folder / "runs")
     return folder
 
 
@@ -207,7 +206,7 @@ def test_an_unseen_category_follows_the_spec_unless_the_command_says_otherwise(
 ) -> None:
     spec, data = sorts / "unseen.yaml", tmp_path / "new.csv"
     spec.write_text(SPEC.format(name="unseen", path="comma.csv", unseen="null"))
-    assert mlpcli("train", spec, "--runs-dir", tmp_path / "runs").status == 0
+    train_quickly(spec, tmp_path / "runs")
     predict = ("predict", "unseen", data, "--runs-dir", tmp_path / "runs")
     rows = ["9,0.5,red,x,2012-01-11", "9,0.5,violet,x,2012-01-11", "999,0.5,red,x,2012-01-11"]
     data.write_text("\n".join(["a,b,sort,grade,day", *rows]) + "\n")

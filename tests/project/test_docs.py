@@ -205,7 +205,7 @@ def test_the_page_of_tables_works_as_it_stands(
 def test_the_page_of_formats_works_as_it_stands(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.data.test_formats import make_rows, write_json, write_pipes, write_sheet, write_sqlite
+    from tests.data.row_files import make_rows, write_json, write_pipes, write_sheet, write_sqlite
 
     monkeypatch.chdir(tmp_path)
     rows = make_rows(60)
