@@ -14,12 +14,13 @@ class Terminal(io.StringIO):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width, self.rows, self.row, self.column = width, [""], 0, 0
-        self.wrapped, self.cursor, self.drawings, self.longest = 0, True, 0, 0
+        self.wrapped, self.cursor, self.drawings, self.written = 0, True, 0, ""
 
     def isatty(self) -> bool:
         return True
 
     def write(self, text: str, /) -> int:
+        self.written += text
         for private, numbers, letter, control, char in TOKENS.findall(text):
             if char:
                 self._put(char)

@@ -159,6 +159,7 @@ def test_a_terminal_shows_the_newest_epochs_and_keeps_the_summary(terminal: Term
     assert terminal.cursor
     assert terminal.wrapped == 0
     assert terminal.drawings < 3000, "not one drawing for each epoch"
+    assert "━" in terminal.written
     assert "... 2,964 more" in shown
     assert " 3000 " in shown
     assert "━" not in shown
