@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import re
+import subprocess
+from pathlib import Path
 
 TOKENS = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n])")
 
@@ -63,3 +67,21 @@ class Terminal(io.StringIO):
 
     def shown(self) -> str:
         return "\n".join(line.rstrip() for line in self.rows)
+
+
+def run_on_terminal(command: list[str], *, folder: Path, encoding: str = "utf-8") -> tuple[int, bytes]:
+    """Run a command on a terminal of its own; return its exit status and what it wrote."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "PYTHONIOENCODING": encoding}
+    with subprocess.Popen(
+        command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:  # what Linux says when the other side has closed
+            pass
+    os.close(ours)
+    return process.returncode, shown

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from mlpcli.cli.more_data import free_name as unused_name
 from mlpcli.data.dataset import Contract, Output, Split
 from mlpcli.free_names import beside, file_part, free_file, free_name
 from mlpcli.model.trained_model import TrainedModel
@@ -57,3 +58,12 @@ def test_targets_of_any_names_have_figures_and_tables_of_their_own(
     assert len({file.name.lower() for file in files}) == len(files) == 4
     heads = [file.read_text(encoding="utf-8").splitlines()[0] for file in tables]
     assert heads == [f"row,{name},predicted_{name},error" for name in names]
+
+
+def test_a_second_measurement_of_more_data_has_a_name_of_its_own(tmp_path: Path) -> None:
+    first = tmp_path / "more_data.png"
+    assert unused_name(first) == first
+    (tmp_path / "more_data.json").touch()
+    assert unused_name(first).name == "more_data_2.png"
+    (tmp_path / "more_data_2.png").touch()
+    assert unused_name(first).name == "more_data_3.png"

@@ -49,7 +49,7 @@ def write(path: Path, header: list[str], rows: Iterable[Iterable[object]], delim
 ends = st.sampled_from(["\n", "\r\n"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables(), st.sampled_from([",", ";", "\t"]), ends, st.randoms(use_true_random=False))
 def test_a_table_is_read_as_it_was_written(
     table: tuple[list[str], list[list[float]]], delimiter: str, end: str, random: object
@@ -76,7 +76,7 @@ def test_a_table_is_read_as_it_was_written(
         np.testing.assert_array_equal(again.y, found.train.y)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(labels, min_size=2, max_size=8).filter(lambda found: len(set(found)) > 1))
 def test_labels_come_back_by_their_indices(given_labels: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -70,6 +70,7 @@ ARRAYS: list[tuple[str, bytes, str]] = [
     ("scalar", npy(np.float32(1)), "array 'x' must have the shape (rows,), (rows, features) or more, received ()"),
     ("empty", b"", "is empty (0 bytes)"),
     ("cut", npy(X)[:-1], "array 'x' claims 96 bytes, the file holds 95; the file is damaged"),
+    ("cut header", b"\x93NUMPY\x01\x00\xff\xff", f"cannot be read as npy; {DAMAGED}"),
     ("not one", b"not NumPy", f"cannot be read as npy; {DAMAGED}"),
     ("fortran", npy(np.asfortranarray(X)), ""),
     ("big-endian", npy(X.astype(">f8")), ""),

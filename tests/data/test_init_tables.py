@@ -127,7 +127,7 @@ TARGETS = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(target=TARGETS, other=TARGETS, task=st.sampled_from([None, "classification", "regression"]))
 def test_a_spec_of_init_is_never_refused(
     tmp_path_factory: pytest.TempPathFactory, target: list[object], other: list[object], task: str | None

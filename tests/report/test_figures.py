@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlpcli.runs.folder import find_run
-from tests.conftest import Result
+from tests.conftest import train_quickly
 
 
 def _keras() -> Any:
@@ -187,19 +187,19 @@ def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) ->
 
 
 def test_a_run_has_its_pictures_and_a_plane_where_there_are_two_features(
-    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path, tiny_run: Path
+    spec_file: Callable[[str], Path], tmp_path: Path, tiny_run: Path
 ) -> None:
     text = """\
 name: plane
 dataset: {name: moons, rows: 100}
 layers: [Dense: {units: 3, activation: tanh, name: bent}, Dense: {units: 1}]
 loss: {BinaryCrossentropy: {from_logits: true}}
-fit: {epochs: 2}
+fit: {epochs: 2, engine: graph}
 """
-    assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path).status == 0
-    drawn = (find_run("plane", tmp_path) / "plots/decision_boundary.svg").read_text(encoding="utf-8")
+    two_features = train_quickly(spec_file(text), tmp_path, figures=True)
+    drawn = (two_features / "plots/decision_boundary.svg").read_text(encoding="utf-8")
     assert "bent, tanh: 3 units" in drawn
-    for run, plane in ((find_run("plane", tmp_path), True), (find_run("tiny", tiny_run), False)):
+    for run, plane in ((two_features, True), (find_run("tiny", tiny_run), False)):
         assert (run / "plots/model.png").read_bytes()[:4] == b"\x89PNG"
         assert (run / "plots/decision_boundary.png").exists() is plane
         assert (run / "plots/decision_boundary.svg").exists() is plane

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import pty
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,7 +18,7 @@ from mlpcli.report.live_epochs import Progress, final_lines, live_lines
 from mlpcli.report.narrow import collapsed, wrapped_text
 from mlpcli.report.screen import Screen
 from mlpcli.runs.watcher import Monitored
-from tests.terminal import Terminal
+from tests.terminal import Terminal, run_on_terminal
 
 
 def _logs(epoch: int, metrics: int = 2) -> dict[str, float]:
@@ -238,23 +235,8 @@ with signals.handling_signals(), TrainingReport() as watcher:
 
 @pytest.mark.parametrize("signals", ["1", "2"])
 def test_signals_show_the_cursor_again(signals: str, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, signals],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8"},
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 4096):
-                shown += piece
-        except OSError:  # what Linux says when the other side has closed
-            pass
-        assert process.wait(timeout=60) in (1, 130, -signal.SIGINT)
-    os.close(ours)
+    status, shown = run_on_terminal([sys.executable, "-c", SCRIPT, signals], folder=tmp_path)
+    assert status in (1, 130, -signal.SIGINT)
     screen = Terminal(80)
     screen.write(shown.decode())
     assert b"\x1b[?25l" in shown
@@ -284,3 +266,11 @@ def test_a_curve_takes_any_finite_numbers() -> None:
         curve.add(value)
     assert all(len(line) <= 20 for line in curve_lines(curve.points(), 20, 2))
     assert curve_lines([-1.7e308, 1.7e308], 20, 2)
+
+
+def test_the_time_left_is_not_more_than_the_limit_leaves() -> None:
+    progress = Progress(epoch=2, epochs=1001)
+    progress.recent.append(60.0)
+    assert progress.left() == 60_000
+    progress.until = time.monotonic() + 30
+    assert 20 < (progress.left() or 0) <= 30

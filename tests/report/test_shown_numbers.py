@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import pytest
 
 from mlpcli.report.console import format_duration
+from mlpcli.report.fitted_predictions import show_fitted
+from mlpcli.report.screen import Screen
 from mlpcli.report.significance import alike
 from mlpcli.runs.result_texts import format_number
 
@@ -44,3 +47,14 @@ def test_numbers_that_belong_together_have_the_same_decimals_and_no_minus_before
 )  # fmt: skip
 def test_a_number_of_any_size_is_short(value: float, shown: str) -> None:
     assert format_number(value) == shown
+
+
+def test_the_cost_of_a_threshold_is_shown() -> None:
+    stream = io.StringIO()
+    cost = {"validation": {"chosen": 0.125, "usual": 0.5}, "test": {"chosen": 0.25, "usual": 0.75}}
+    show_fitted(Screen(stream), {"threshold": {"class": "yes", "probability": 0.2, "cost": cost}})
+    assert stream.getvalue().splitlines() == [
+        "threshold    yes from 0.2000 on",
+        "cost         0.1250 a row on the validation rows (0.5000 from 0.5 on)",
+        "cost         0.2500 a row on the test rows (0.7500 from 0.5 on)",
+    ]

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import os
-import pty
 import shutil
 import subprocess
 import sys
@@ -18,8 +17,7 @@ from mlpcli.report.console import fitting_table
 from mlpcli.report.screen import Screen
 from mlpcli.runs.folder import find_run
 from tests.conftest import TINY
-
-MLPCLI = [sys.executable, "-m", "mlpcli"]
+from tests.terminal import run_on_terminal
 
 
 def _run(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -113,21 +111,9 @@ def test_no_colour_goes_into_a_pipe_whatever_the_environment_asks_for() -> None:
 def test_a_training_on_an_ascii_terminal_moves_the_cursor_and_writes_only_ascii(tmp_path: Path) -> None:
     """On one of UTF-8 too a training is drawn: see `test_live_epochs`."""
     (tmp_path / "tiny.yaml").write_text(TINY)
-    ours, theirs = pty.openpty()
-    command = [*MLPCLI, "train", "tiny.yaml", "--set", "fit.engine=graph"]
-    environment = {**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "ascii"}
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 4096):
-                shown += piece
-        except OSError:  # what Linux says when the other side has closed
-            pass
-        assert process.wait(timeout=60) == 0
-    os.close(ours)
+    command = [sys.executable, "-m", "mlpcli", "train", "tiny.yaml", "--set", "fit.engine=graph"]
+    status, shown = run_on_terminal(command, folder=tmp_path, encoding="ascii")
+    assert status == 0
     assert b"\x1b[?25l" in shown
     assert shown.isascii()
     assert b"Traceback" not in shown

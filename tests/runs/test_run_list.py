@@ -12,7 +12,8 @@ import pytest
 
 from mlpcli.runs import locked
 from mlpcli.runs.choose_runs import filtered, parse_condition
-from mlpcli.runs.folder import list_runs, open_run
+from mlpcli.runs.folder import list_runs, open_run, resume_command
+from mlpcli.runs.guard import outermost
 from mlpcli.runs.notes import add_notes, read_notes
 from mlpcli.runs.run_values import RunValues
 from mlpcli.runs.trust import is_known, remember
@@ -315,3 +316,11 @@ def test_a_run_that_another_began_with_is_kept(several: Path, mlpcli: Command) -
     planned = json.loads(mlpcli("clean", "--dry-run", "--json", "--runs-dir", several).out)
     assert used not in [each["run"] for each in planned["runs"]]
     assert f"began with {used}" in mlpcli("remove", used, "--dry-run", "--runs-dir", several).err
+
+
+def test_an_experiment_may_have_the_name_of_a_folder_of_runs(tmp_path: Path) -> None:
+    for name in ("folds", "trials", "plain"):
+        whole = tmp_path / "runs" / name / "2026-11-29_01-02-03"
+        assert outermost(whole) == whole
+        assert outermost(whole / "folds" / "01") == whole
+        assert f"--resume {name}/2026-11-29_01-02-03" in resume_command(whole)
