@@ -51,7 +51,7 @@ def train_bare(
     settings: Sequence[str] = (),
     options: TrainOptions = BARE,
 ) -> Run:
-    """Train a spec as `mlpcli train` does, but for the files that the options leave out."""
+    """Train a spec with these `--set` as `mlpcli train` does, but for what the options leave out."""
     from mlpcli.training.session import train
 
     loaded = load_spec(spec, settings=settings)

@@ -19,8 +19,6 @@ from tests.untraced import look_away
 if TYPE_CHECKING:
     from mlpcli.data.load import Request
     from mlpcli.data.types import TargetKind
-    from mlpcli.runs.folder import Run
-    from mlpcli.training.job import TrainOptions
 
 # The same examples every time: a run of the tests is not a lottery.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -182,31 +180,6 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "small.yaml").write_text(SMALL_SEARCH, encoding="utf-8")
     assert main(["tune", str(folder / "small.yaml"), "--runs-dir", str(folder / "runs")]) == 0
     return folder / "runs"
-
-
-def quick_options(**more: bool) -> TrainOptions:
-    """A training of what predictions and evaluations need, and what else of `TrainOptions` is set."""
-    from mlpcli.training.job import TrainOptions
-
-    left_out = dict.fromkeys(("saved_model", "figures", "baseline", "intervals", "probe"), False)
-    return TrainOptions(**left_out | more)  # type: ignore[arg-type]
-
-
-def train_quickly(spec: Path, runs_dir: Path, *settings: str, **more: bool) -> Run:
-    """Train a spec into a run that predicts and is evaluated, without its exports, figures and intervals.
-
-    Args:
-        spec: The file of the spec.
-        runs_dir: The runs folder.
-        settings: As behind `--set`.
-        more: What else of `TrainOptions` the run is to have, such as `saved_model=True`.
-    """
-    from mlpcli.runs.watcher import Watcher
-    from mlpcli.spec.load import load_spec
-    from mlpcli.training.start import start_run
-
-    loaded = load_spec(spec, settings=[*settings])
-    return start_run(loaded, runs_dir=runs_dir, watcher=Watcher(), options=quick_options(**more)).run
 
 
 def wanting(classes: bool | None) -> Request:

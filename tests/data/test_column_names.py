@@ -7,6 +7,7 @@ import json
 import keyword
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ from mlpcli.data.load import Request, load_dataset
 from mlpcli.export.signature_names import traced_names
 from mlpcli.runs.folder import find_run
 from mlpcli.spec.schema import DatasetSpec
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import BARE, train_bare
+from tests.conftest import Result
 
 ARGUMENTS = "self cls inputs training name kwargs args mask x y dtype signature call columns label value key"
 ODD = [
@@ -93,7 +95,7 @@ def test_a_table_of_odd_names_is_trained_served_and_predicted(
     monkeypatch.chdir(tmp_path)
     assert mlpcli("init", "odd.csv", "--target", "in", "-o", "first.yaml").status == 0
     assert mlpcli("check", "first.yaml").err == ""
-    train_quickly(Path("odd.yaml"), Path("runs"), saved_model=True)
+    train_bare(Path("odd.yaml"), Path("runs"), options=replace(BARE, saved_model=True))
     assert mlpcli("evaluate", "odd").status == 0
     assert mlpcli("predict", "odd", "odd.csv", "-o", "out.csv").status == 0
     with (tmp_path / "out.csv").open(encoding="utf-8") as file:

@@ -19,7 +19,8 @@ from mlpcli.data.readers.row_errors import Origin
 from mlpcli.errors import DataError, SpecError
 from mlpcli.spec.load import load_spec
 from mlpcli.spec.locations import absolute
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import train_bare
+from tests.conftest import Result
 from tests.data.row_files import KINDS, make_rows, refusal, write_duckdb, write_sheet, write_sqlite
 
 QUERIES = [
@@ -196,7 +197,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sqlite(folder / "shop.db", rows)
     write_sheet(folder / "rows.xlsx", rows)
     (folder / "shop.yaml").write_text(SPEC, encoding="utf-8")
-    train_quickly(folder / "shop.yaml", folder / "runs")
+    train_bare(folder / "shop.yaml", folder / "runs")
     return folder
 
 

@@ -23,7 +23,8 @@ from mlpcli.data.inspect.target_task import choose_task
 from mlpcli.data.random_split import sparse_split
 from mlpcli.errors import DataError, MlpcliError
 from mlpcli.spec.load import load_text
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import train_bare
+from tests.conftest import Result
 
 
 def write_table(path: Path, target: Sequence[object], name: str = "y") -> Path:
@@ -244,7 +245,7 @@ def test_rare_classes_are_pooled_on_request(
     checked = json.loads(mlpcli("check", "mail.yaml", "--json").out)
     assert "2 classes of fewer than 4 rows are the class 'other': lone, odd" in checked["notes"]
     assert sum(counts["target"]["other"] for counts in checked["classes"].values()) == 4
-    train_quickly(Path("mail.yaml"), Path("runs"))
+    train_bare(Path("mail.yaml"), Path("runs"))
     assert json.loads(mlpcli("evaluate", "mail", "--data", "mail.csv", "--json").out)["rows"] == 120
     refused = mlpcli("code", "mail.yaml", "-o", "mail.py")
     assert (refused.status, "target_min_count" in refused.err) == (2, True)

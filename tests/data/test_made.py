@@ -13,7 +13,8 @@ import pytest
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.sources.synthetic import SYNTHETIC
 from mlpcli.spec.load import load_spec
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import train_bare
+from tests.conftest import Result
 
 PLAYGROUND = """\
 name: NAME
@@ -105,7 +106,7 @@ def test_a_truth_table_is_whole(name: str, expected: dict[tuple[int, ...], int],
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["circles", "xor"])
 def test_a_small_network_learns_a_cloud(name: str, spec_file: Callable[[str], Path], tmp_path: Path) -> None:
-    run = train_quickly(spec_file(PLAYGROUND.replace("NAME", name)), tmp_path)
+    run = train_bare(spec_file(PLAYGROUND.replace("NAME", name)), tmp_path)
     assert json.loads((run / "metrics.json").read_text())["test"]["accuracy"] > 0.85
     resolved = load_spec(run / "resolved.yaml").spec.dataset
     assert (resolved.rows, resolved.noise) == (300, 0.1)
@@ -115,7 +116,7 @@ def test_a_small_network_learns_a_cloud(name: str, spec_file: Callable[[str], Pa
 def test_predictions_of_a_cloud_take_its_columns_by_name(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    train_quickly(spec_file(PLAYGROUND.replace("NAME", "gaussians")), tmp_path, "fit.epochs=20")
+    train_bare(spec_file(PLAYGROUND.replace("NAME", "gaussians")), tmp_path, settings=["fit.epochs=20"])
     (tmp_path / "rows.csv").write_text("x2,x1\n1,1\n-1,-1\n", encoding="utf-8")
     result = mlpcli("predict", "gaussians", tmp_path / "rows.csv", "--runs-dir", tmp_path)
     assert result.status == 0, result.err

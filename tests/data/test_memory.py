@@ -16,7 +16,8 @@ from mlpcli.errors import SpecError
 from mlpcli.runs.folder import Run, find_run
 from mlpcli.spec.load import load_text
 from mlpcli.spec.memory_size import CACHE, bytes_of
-from tests.conftest import Result, quick_options
+from tests.bare_runs import BARE
+from tests.conftest import Result
 from tests.data.stored_rows import load_rows, loaded_spec, write_rows, written_spec
 
 Command = Callable[..., Result]
@@ -55,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, _guarded: None) -> dict[st
     from mlpcli.training.resume import resume_run
     from mlpcli.training.start import start_run
 
-    folder, options = tmp_path_factory.mktemp("memory"), quick_options(baseline=True, intervals=True)
+    folder, options = tmp_path_factory.mktemp("memory"), replace(BARE, baseline=True, intervals=True)
     runs_dir = folder / "runs"
     write_rows(folder / "rows.csv", 9000)
     for name, memory in (("whole", ""), ("files", ", memory: 1KB, max_minutes: 1e-6")):

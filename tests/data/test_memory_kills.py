@@ -14,7 +14,8 @@ import pytest
 
 from mlpcli.spec.load import load_spec
 from mlpcli.spec.memory_size import CACHE
-from tests.conftest import Result, quick_options, train_quickly
+from tests.bare_runs import BARE, train_bare
+from tests.conftest import Result
 from tests.data.stored_rows import load_rows, write_rows
 
 Command = Callable[..., Result]
@@ -134,8 +135,8 @@ def test_a_killed_training_from_files_is_resumed_to_the_same_weights(mlpcli: Com
     assert "uses these rows now" in " ".join(cleaned.err.split())
     killed = find_run("files", runs_dir, unfinished=True)
     assert killed.record.status == "running"
-    assert resume_run(killed, watcher=Watcher(), options=quick_options()).epochs == 6
-    train_quickly(_write(tmp_path, 3000, name="whole"), runs_dir)
+    assert resume_run(killed, watcher=Watcher(), options=BARE).epochs == 6
+    train_bare(_write(tmp_path, 3000, name="whole"), runs_dir)
     states = [
         read_checkpoint(find_run(name, runs_dir) / "checkpoints" / "state.ckpt")
         for name in ("files", "whole")

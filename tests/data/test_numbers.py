@@ -6,6 +6,7 @@ import csv
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ from mlpcli.data.types import Array
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.load import load_text
 from mlpcli.spec.schema import ComponentSpec
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import BARE, train_bare
+from tests.conftest import Result
 
 ROWS = 194
 SECONDS = 1_700_000_000 + np.random.default_rng(0).permutation(3600)[:ROWS]
@@ -240,7 +242,7 @@ def test_check_and_inspect_report_a_target_that_float64_cannot_hold(
 def times(table: Path) -> Path:
     """The run of the table, from its folder."""
     (table / "times.yaml").write_text(SPEC)
-    return train_quickly(table / "times.yaml", table / "runs", saved_model=True).folder
+    return train_bare(table / "times.yaml", table / "runs", options=replace(BARE, saved_model=True)).folder
 
 
 def predicted(mlpcli: Cli, table: Path, data: Path) -> Array:

@@ -21,7 +21,8 @@ from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.errors import DataError, MlpcliError, SpecError
 from mlpcli.spec.load import LoadedSpec, load_text
 from mlpcli.spec.memory_size import CACHE
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import train_bare
+from tests.conftest import Result
 from tests.data.stored_rows import load_rows
 
 Command = Callable[..., Result]
@@ -232,7 +233,7 @@ def test_a_run_of_folders_predicts_folders_files_and_plain_tables(mlpcli: Comman
     )
     runs_dir = tmp_path / "runs"
     assert mlpcli("check", spec).status == 0
-    train_quickly(spec, runs_dir)
+    train_bare(spec, runs_dir)
     _header_alone(tmp_path / "sales" / FOLDERS[-1] / "part-1.csv", ".csv")
     written = {}
     for data in (

@@ -25,7 +25,8 @@ from mlpcli.errors import MlpcliError, SpecError, UsageError
 from mlpcli.spec.load import load_spec, load_text, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.split_forms import SplitBy
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import train_bare
+from tests.conftest import Result
 
 ROWS = 240
 LAYERS = "layers: [Dense: {units: 1}]\nloss: mse\n"
@@ -321,7 +322,7 @@ def test_a_run_of_groups_is_evaluated_continued_and_predicts(
         f"dataset: {{path: visits.csv, target: y, {keys}}}\nlayers: [Dense: {{units: 1}}]\nloss: mse\n"
         "fit: {epochs: 2, batch_size: 64, engine: graph}\ncallbacks: [TensorBoard: false]\n"
     )
-    run = train_quickly(spec, tmp_path / "runs").folder
+    run = train_bare(spec, tmp_path / "runs").folder
     resolved = yaml.safe_load((run / "resolved.yaml").read_text())["dataset"]
     assert resolved["test"] == {"share": 0.2, "by": "customer"}
     assert resolved["features"]["customer"] == "ignore"

@@ -7,12 +7,14 @@ import io
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlpcli.runs.folder import find_run
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import BARE, train_bare
+from tests.conftest import Result
 
 NAMES = [f"column_{place}" for place in range(1, 7)]
 
@@ -57,7 +59,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("odd")
     write_odd(folder / "odd.csv", charset="cp1252")
     (folder / "odd.yaml").write_text(SPEC, encoding="utf-8")
-    train_quickly(folder / "odd.yaml", folder / "runs", saved_model=True)
+    train_bare(folder / "odd.yaml", folder / "runs", options=replace(BARE, saved_model=True))
     return folder
 
 

@@ -14,7 +14,8 @@ import yaml
 
 from mlpcli.data.inspect.propose_network import EFFORTS
 from mlpcli.spec.load import load_spec
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import BARE, train_bare
+from tests.conftest import Result
 
 
 def write_table(path: Path, rows: int = 240, *, sign: str = ".", delimiter: str = ",") -> Path:
@@ -287,7 +288,7 @@ def test_what_init_writes_learns_more_than_a_line(mlpcli: Callable[..., Result],
     data, spec = write_table(tmp_path / "houses.csv", 600), tmp_path / "first.yaml"
     assert mlpcli("init", data, "--target", "price", "-o", spec).status == 0
     settings = ("dataset.features.copy=ignore", "fit.epochs=20", "fit.engine=graph")
-    run = train_quickly(spec, tmp_path / "runs", *settings, baseline=True)
+    run = train_bare(spec, tmp_path / "runs", settings=settings, options=replace(BARE, baseline=True))
     measured = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     network, baseline = measured["test"]["root_mean_squared_error"], measured["baseline"]
     assert network < 0.7 * baseline["linear"] < 0.3 * baseline["mean"]

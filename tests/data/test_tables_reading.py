@@ -16,7 +16,8 @@ from mlpcli.data.readers.find_files import find_files
 from mlpcli.data.readers.partitions import labels_of
 from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.runs.folder import find_run
-from tests.conftest import Result, train_quickly
+from tests.bare_runs import train_bare
+from tests.conftest import Result
 
 SORTS = ("red", 'gr"een', "bl,ue", "two\nlines", "semi;colon", "tab\tbed")
 NAMES = ("a", "b", "sort", "grade", "day", "y")
@@ -109,7 +110,7 @@ def sorts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sorts")
     write_all(folder)
     (folder / "s.yaml").write_text(SPEC.format(name="sorts", path="comma.csv", unseen="bucket"))
-    train_quickly(folder / "s.yaml", folder / "runs")
+    train_bare(folder / "s.yaml", folder / "runs")
     return folder
 
 
@@ -206,7 +207,7 @@ def test_an_unseen_category_follows_the_spec_unless_the_command_says_otherwise(
 ) -> None:
     spec, data = sorts / "unseen.yaml", tmp_path / "new.csv"
     spec.write_text(SPEC.format(name="unseen", path="comma.csv", unseen="null"))
-    train_quickly(spec, tmp_path / "runs")
+    train_bare(spec, tmp_path / "runs")
     predict = ("predict", "unseen", data, "--runs-dir", tmp_path / "runs")
     rows = ["9,0.5,red,x,2012-01-11", "9,0.5,violet,x,2012-01-11", "999,0.5,red,x,2012-01-11"]
     data.write_text("\n".join(["a,b,sort,grade,day", *rows]) + "\n")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlpcli.runs.folder import find_run
-from tests.conftest import train_quickly
+from tests.bare_runs import BARE, train_bare
 
 
 def _keras() -> Any:
@@ -196,7 +196,7 @@ layers: [Dense: {units: 3, activation: tanh, name: bent}, Dense: {units: 1}]
 loss: {BinaryCrossentropy: {from_logits: true}}
 fit: {epochs: 2, engine: graph}
 """
-    two_features = train_quickly(spec_file(text), tmp_path, figures=True)
+    two_features = train_bare(spec_file(text), tmp_path, options=replace(BARE, figures=True))
     drawn = (two_features / "plots/decision_boundary.svg").read_text(encoding="utf-8")
     assert "bent, tanh: 3 units" in drawn
     for run, plane in ((two_features, True), (find_run("tiny", tiny_run), False)):
