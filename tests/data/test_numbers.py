@@ -250,6 +250,7 @@ def predicted(mlpcli: Cli, table: Path, data: Path) -> Array:
     return np.array([float(row["predicted_y"]) for row in rows])
 
 
+@pytest.mark.slow
 def test_metrics_of_a_scaled_target_are_of_the_files_own_numbers(
     table: Path, times: Path, mlpcli: Cli
 ) -> None:
@@ -264,6 +265,7 @@ def test_metrics_of_a_scaled_target_are_of_the_files_own_numbers(
     assert len(np.unique(ours)) == ROWS
 
 
+@pytest.mark.slow
 def test_the_exported_model_takes_float64_and_gives_what_predict_gives(
     table: Path, times: Path, mlpcli: Cli
 ) -> None:
@@ -285,6 +287,7 @@ def test_the_exported_model_takes_float64_and_gives_what_predict_gives(
     assert record["saved_model"]["difference"] < 1e-5
 
 
+@pytest.mark.slow
 def test_one_instant_in_three_zones_is_one_prediction(table: Path, times: Path, mlpcli: Cli) -> None:
     path = table / "zones.csv"
     zones = ("08:00Z", "03:00-05:00", "17:00+09:00", "08:00:00.000 UTC", "08:00")

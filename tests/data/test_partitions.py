@@ -222,6 +222,7 @@ def test_values_are_those_that_a_model_has_learned() -> None:
     assert FolderKey("m", "03", "m=03").among(("3", "4")).value == 3
 
 
+@pytest.mark.slow
 def test_a_run_of_folders_predicts_folders_files_and_plain_tables(mlpcli: Command, tmp_path: Path) -> None:
     """One training, whose network takes all keys; every kind of new rows gives the same predictions."""
     whole = _write_folders(tmp_path / "sales")

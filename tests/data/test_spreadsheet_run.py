@@ -16,6 +16,8 @@ from mlpcli.runs.folder import find_run
 from tests.bare_runs import BARE, train_bare
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 NAMES = [f"column_{place}" for place in range(1, 7)]
 
 SPEC = """\

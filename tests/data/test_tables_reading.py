@@ -202,6 +202,7 @@ def test_rejected_rows_of_several_files_name_theirs(
     ]
 
 
+@pytest.mark.slow
 def test_an_unseen_category_follows_the_spec_unless_the_command_says_otherwise(
     sorts: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:

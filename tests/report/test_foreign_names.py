@@ -20,7 +20,7 @@ from mlpcli.spec.yaml_reader import parse_text
 from tests.conftest import Result
 from tests.report.hostile_text import HOSTILE, foreign, unclean
 
-pytestmark = pytest.mark.uncounted
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
 
 def _write_table(path: Path, names: list[str], classes: list[str], rows: int = 48) -> None:
