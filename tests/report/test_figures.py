@@ -14,6 +14,7 @@ import pytest
 
 from mlpcli.runs.folder import find_run
 from tests.bare_runs import BARE, train_bare
+from tests.conftest import Result
 
 
 def _keras() -> Any:
