@@ -126,7 +126,8 @@ def test_nothing_is_markup_on_any_stream(text: str, encoding: str) -> None:
     shown = stream.getvalue()
     shown.encode(encoding)
     assert not unclean(shown)
-    if encoding == "utf-8" and text.isprintable() and text.strip() == text and 0 < Text(text).cell_len < 40:
+    whole = printable(text) == text == text.strip()  # a heap of marks on one letter is escaped
+    if encoding == "utf-8" and whole and 0 < Text(text).cell_len < 40:
         assert f"{text} {text} {text}" in shown
 
 
