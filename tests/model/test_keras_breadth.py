@@ -295,7 +295,8 @@ def test_ids_beyond_float32_stay_what_they_are(
     words = [2**40 + place for place in range(16)]
     text = IDS.replace("Flatten", "GlobalAveragePooling1D")
     text = text.replace("  - Embedding", f"  - IntegerLookup: {{vocabulary: {words}}}\n  - Embedding")
-    Path("ids.yaml").write_text(text.replace("input_dim: 9", "input_dim: 17").replace("graph", "compiled"))
+    text = text.replace("input_dim: 9", "input_dim: 17").replace("learning_rate: 1", "learning_rate: 0.3")
+    Path("ids.yaml").write_text(text.replace("graph", "auto"))
     train_bare(Path("ids.yaml"), Path("runs"))
     np.save("new.npy", np.array(words))
     assert mlpcli("predict", "ids", "new.npy", "-o", "p.csv").status == 0
