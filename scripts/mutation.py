@@ -105,7 +105,13 @@ GROUPS = {
             "training/compiled/step_losses",
             "training/compiled/xla_programs",
         ),
-        ("training/loop_edges", "training/lr_find", "training/compiled", "training/engine"),
+        (
+            "training/loop_edges",
+            "training/lr_find",
+            "training/compiled",
+            "training/compiled_callbacks",
+            "training/engine",
+        ),
         1800,
     ),
     "statistics": Group(

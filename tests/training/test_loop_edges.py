@@ -20,13 +20,14 @@ from mlpcli.training.compiled.xla_programs import check_can_compile, plain_reaso
 from tests.training.small_models import (
     BATCH,
     SEED,
+    fit_by_keras,
     fit_ours,
+    head,
     own_train_step,
     small,
     some_rows,
     twins,
 )
-from tests.training.test_compiled_callbacks import _Recorder
 
 # Keras 3.15 itself converts tensors in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -89,6 +90,13 @@ def test_rows_are_taken_in_their_order_and_the_rest_is_zero(dtype: str) -> None:
 # ---------------------------------------------------------------- chunks
 
 
+class _Listener(keras.callbacks.Callback):  # type: ignore[misc]
+    """Must be called at each batch."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Do nothing."""
+
+
 class _Writing(keras.callbacks.TensorBoard):  # type: ignore[misc]
     """TensorBoard as it is while it trains, without files."""
 
@@ -103,10 +111,10 @@ def test_a_chunk_ends_where_a_callback_must_be_called() -> None:
 
     assert (steps(), steps(pace=200), steps(pace=0)) == (40, 100, 1)
     assert (steps(left=50), steps(left=51)) == (50, 40)  # a quarter of a chunk is no chunk
-    assert steps(_Recorder()) == 1
+    assert steps(_Listener()) == 1
     saving = keras.callbacks.ModelCheckpoint("unused.keras", save_freq=7)
     assert (steps(saving), steps(saving, left=5)) == (7, 5)
-    assert steps(saving, _Recorder()) == 1
+    assert steps(saving, _Listener()) == 1
     assert [steps(_Writing(update_freq=5), seen=seen) for seen in (0, 4, 5, 12)] == [5, 1, 5, 3]
     profiling = _Writing(3, 4)  # starts before the third batch, and ends after the fourth
     assert [steps(profiling, seen=seen) for seen in range(6)] == [2, 1, 1, 1, 40, 40]
@@ -140,6 +148,18 @@ def test_a_batch_may_be_one_row_and_an_epoch_one_batch() -> None:
         few = Arrays(data.x[:rows], data.y[:rows])
         with pytest.raises(ValueError, match=f"must be positive, received {rows} and {batch}"):
             fit_ours(model, few, batch_size=batch, loop=GRAPH)
+
+
+@pytest.mark.parametrize("own_step", [False, True])
+def test_an_epoch_of_whole_batches_has_the_logs_of_model_fit(own_step: bool) -> None:
+    ours, stock, data = twins(own_train_step if own_step else lambda: small("sgd"))
+    whole = head(data, 3 * BATCH)
+    keras.utils.set_random_seed(12)
+    found = fit_ours(ours, whole, loop=GRAPH).history
+    keras.utils.set_random_seed(12)
+    expected = fit_by_keras(stock, whole, None).history
+    assert found.keys() == expected.keys()
+    assert all(found[name] == pytest.approx(values, abs=1e-5) for name, values in expected.items())
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
