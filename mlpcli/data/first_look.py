@@ -132,9 +132,12 @@ def readable_section(section: object) -> tuple[DatasetSpec | None, set[KeyPath]]
         above = {path[:end] for path in found for end in range(len(path))}  # other forms of the same value
         if not found - above - {()}:  # a rule between keys
             break
+        before = copy.deepcopy(left)
         for path in found - above:
             left_out |= {("dataset", *path)}
             _leave_out(path, left)
+        if left == before:  # nothing that is wrong could be removed
+            break
     return None, left_out
 
 
