@@ -54,5 +54,5 @@ def train_bare(
     """Train a spec with these `--set` as `mlpcli train` does, but for what the options leave out."""
     from mlpcli.training.session import train
 
-    loaded = load_spec(spec, settings=settings)
+    loaded = replace(load_spec(spec, settings=settings), runs_dir=runs_dir)
     return train(loaded, runs_dir=runs_dir, watcher=watcher or Watcher(), options=options).run

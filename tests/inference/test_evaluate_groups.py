@@ -256,7 +256,7 @@ def test_a_figure_of_groups_is_drawn() -> None:
 
 
 def test_a_training_says_which_metrics_its_splits_do_not_define(
-    mlpcli: Callable[..., Result], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    mlpcli: Callable[..., Result], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from mlpcli.report.train import TrainingReport, show_outcome
     from mlpcli.spec.load import load_spec
@@ -279,7 +279,7 @@ def test_a_training_says_which_metrics_its_splits_do_not_define(
     with TrainingReport() as report:
         outcome = train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=report, options=options)
     show_outcome(outcome, tmp_path / "runs")
-    shown = capsys.readouterr().out
+    shown = capfd.readouterr().out
     out = " ".join(shown.split())
     assert "test rows: auc: no row is negative, so that its value says nothing" in out
     assert "auc: undefined: no row is negative" in out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,16 +116,14 @@ def test_an_update_is_the_mistake_times_the_row() -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["heaviside", "sign"])
 def test_a_perceptron_trains_reloads_and_is_served_by_plain_tensorflow(
     activation: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    import tensorflow as tf
-
     spec = spec_file(PERCEPTRON.replace("ACTIVATION", activation))
     run = train_bare(spec, tmp_path / "runs", options=replace(BARE, saved_model=True))
     assert run.record.to_json()["engine"]["name"] == "compiled"
-    assert run.record.to_json()["saved_model"]["verified"] == "in a clean process"
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["train"]["accuracy"] > 0.95
     assert metrics["train"]["loss"] == pytest.approx(1 - metrics["train"]["accuracy"], abs=1e-6)
@@ -137,8 +137,24 @@ def test_a_perceptron_trains_reloads_and_is_served_by_plain_tensorflow(
     rows = tmp_path / "rows.npy"
     np.save(rows, load_breast_cancer().data[:40].astype(np.float32))
     assert mlpcli("predict", run.folder, rows, "-o", tmp_path / "out.npy").status == 0
-    served = tf.saved_model.load(str(run / "saved_model")).serve(np.load(rows))
-    np.testing.assert_array_equal(served, np.load(tmp_path / "out.npy"))
+    served = subprocess.run(
+        [sys.executable, "-c", SERVE, str(run / "saved_model"), str(rows)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    np.testing.assert_array_equal(json.loads(served.stdout), np.load(tmp_path / "out.npy"))
+
+
+SERVE = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+print(json.dumps(model.serve(np.load(sys.argv[2])).numpy().tolist()))
+assert "mlpcli" not in sys.modules
+"""
 
 
 def test_a_warm_up_rises_in_a_line_and_then_follows_its_schedule() -> None:

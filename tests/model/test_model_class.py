@@ -157,9 +157,10 @@ def test_a_reloaded_class_computes_the_same_and_is_served_by_plain_tensorflow(
     rows = read_rows(both.parent / "rows.csv", trained.contract, target=False)
     expected = predict_outputs(trained, rows.x)
     assert run.record.to_json()["saved_model"]["verified"] == "in a clean process"
-    values = np.loadtxt(both.parent / "rows.csv", delimiter=",", skiprows=1)[:, :5].astype(np.float32)
+    values = np.loadtxt(both.parent / "rows.csv", delimiter=",", skiprows=1)[:, :5]
     columns = {name: tf.constant(column) for name, column in zip("abcde", values.T, strict=True)}
-    served = tf.saved_model.load(str(run / "saved_model")).serve(columns)
+    loaded = tf.saved_model.load(str(run / "saved_model"))  # kept: its functions refer to its variables
+    served = loaded.serve(columns)
     assert {*served} == {"output_value", "aux_output_value"}
     for name, found in served.items():
         np.testing.assert_allclose(found, expected[name.removesuffix("_value")], atol=1e-5)
@@ -172,7 +173,7 @@ def test_a_class_with_one_input_trains_from_its_resolved_spec_too(
     checked = mlpcli("check", spec_file(IRIS))
     assert checked.status == 0, checked.err
     lines = [line.split() for line in checked.out.splitlines()]
-    assert ["hidden", "Dense", "10", "50"] in [line for line in lines if line[1:2] == ["Dense"]]
+    assert ["hidden", "Dense", "10", "50"] in [line[1:] for line in lines if line[2:3] == ["Dense"]]
     run = train_bare(spec_file(IRIS), tmp_path / "runs")
     assert run.record.to_json()["engine"]["name"] == "compiled"
     metrics = json.loads((run / "metrics.json").read_text())

@@ -26,6 +26,7 @@ UNSEEN = {
     "only comments": "YAML",
     "not a mapping": "YAML",
     "two documents": "YAML",
+    "two merges in one mapping": "YAML",
     "tab": "YAML",
     "colon in a value": "YAML",
     "bracket not closed": "YAML",
