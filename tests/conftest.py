@@ -74,8 +74,8 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_protocol() -> Generator[None, object, object]:
     """Leave what stays of a test out of every later search for garbage.
 
-    Every model that is built searches for garbage, TensorFlow alone is 450,000 objects, and each training leaves
-    some thousands: a test that took 0.2 s otherwise takes 1 s, and 4 s late in a long file.
+    Every model that is built searches for garbage, TensorFlow alone is 450,000 objects, and each training
+    leaves some thousands: a test that took 0.2 s otherwise takes 1 s, and 4 s late in a long file.
     """
     began = time.perf_counter()
     result = yield
