@@ -16,6 +16,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from mlpcli.statistics.shapley import MOST_EXACT, Attribution, Coalitions
+from tests.bare_runs import train_bare
 from tests.conftest import Result
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -107,7 +108,7 @@ dataset: {path: homes.csv, target: [price, rent], target_scaling: standardize, t
 layers: [Dense: {units: 6, activation: tanh}, Dense: {units: 2}]
 loss: mse
 optimizer: {Adam: {learning_rate: 0.05}}
-fit: {epochs: 3, batch_size: 16}
+fit: {epochs: 3, batch_size: 16, engine: graph}
 """
 
 
@@ -148,20 +149,10 @@ TARGETS = ("price", "rent")
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, str]]]:
     """The folder of a run with two targets, and the rows of its table."""
-    from mlpcli.runs.watcher import Watcher
-    from mlpcli.spec.load import load_spec
-    from mlpcli.training.job import TrainOptions
-    from mlpcli.training.prepare import prepare
-    from mlpcli.training.session import train_into
-
     folder = tmp_path_factory.mktemp("homes")
     rows = _homes(folder)
     (folder / "homes.yaml").write_text(SPEC, encoding="utf-8")
-    quick = TrainOptions(saved_model=False, figures=False, baseline=False)
-    run = folder / "run"
-    run.mkdir()
-    train_into(prepare(load_spec(folder / "homes.yaml")).job(run, Watcher(), options=quick))
-    return run, rows
+    return train_bare(folder / "homes.yaml", folder / "runs").folder, rows
 
 
 def _read(text: str) -> list[dict[str, str]]:

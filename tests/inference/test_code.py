@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,23 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.codegen.names import check_names, identifier
 from mlpcli.data.sources import builtin
 from mlpcli.data.sources.source_rows import Source, SourceRows
-from mlpcli.errors import UsageError
 from mlpcli.spec.load import load_spec
+from tests.bare_runs import train_bare
 from tests.conftest import ROOT, TINY, Result
+from tests.inference.script_runs import SOFTMAX, assert_same_rows, run_script
 from tests.project.test_docs import CONFIGS
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")]
-
-TABLE = "a;b;n;kind;tags;w;price\n" + "".join(
-    f"{i % 7}.25;{i * 13 % 11};{i};{('red', 'green', 'blue')[i // 2 % 3]};"
-    f"{('x', 'x, y', '', 'z,y')[i % 4]};{1 + i % 3};{i * 0.5 - 7}\n"
-    for i in range(60)
-)
-SOFTMAX = "layers: [Dense: {units: 3, activation: softmax}]\nloss: sparse_categorical_crossentropy\n"
-NUMBER = "layers: [Dense: {units: 1}]\nloss: mse\n"
 
 WIDE_AND_DEEP = """\
 dataset:
@@ -107,111 +99,6 @@ SPECS: dict[str, str] = {
     "layers: [Dense: {units: 3, activation: sigmoid}]\nloss: binary_crossentropy\n",
 }  # fmt: skip
 
-# name: the dataset section, the rest; only the rows are compared
-DATA: dict[str, tuple[str, str]] = {
-    "wine": ("{name: wine, features: [hue, ash], test: 10, validation: {last: 20}}", SOFTMAX),
-    "diabetes": ("{name: diabetes, test: null, validation: null}", NUMBER),
-    "digits": ("{name: digits, validation: 0.3}", "layers: [Flatten, Dense: {units: 10}]\nloss: mse\n"),
-    "circles": ("{name: circles, rows: 50, noise: 0.2}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
-    "moons": ("{name: moons, seed: 3}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
-    "spirals": ("{name: spirals}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
-    "a truth table": ("{name: logic_xor}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
-    "a clipped column and a logarithm": (
-        "{path: t.csv, target: price, features: {a: {kind: numeric, scaling: robust, clip: smooth}, b: numeric,"
-        " n: ignore, kind: ignore, w: ignore, tags: ignore}, target_scaling: {method: log, clip: true}}",
-        NUMBER,
-    ),
-    "one-hot columns": (
-        "{path: onehot.csv, target: [p, q], features: [a]}",
-        "layers: [Dense: {units: 2, activation: softmax}]\nloss: categorical_crossentropy\n",
-    ),
-    "files": (
-        "{path: t.csv, target: [price, n], features: [b, a], test: t.csv, validation: 7, weights: w}",
-        "layers: [Dense: {units: 2}]\nloss: mse\n",
-    ),
-    "numbers as classes": ("{path: t.csv, target: w, features: [a, b]}", SOFTMAX),
-    "Parquet": ("{path: t.parquet, target: kind, features: [a, b]}", SOFTMAX),
-    "arrays": ("{path: a.npz, weights: w}", SOFTMAX),
-    "arrays of text labels": ("{path: text.npz, validation: a.npz}", SOFTMAX),
-    "arrays with a test split": (
-        "{path: split.npz}",
-        "layers: [Flatten, Dense: {units: 1, activation: sigmoid}]\nloss: binary_crossentropy\n",
-    ),
-    "weighed arrays with a test split": (
-        "{path: split.npz, weights: w}",
-        "layers: [Flatten, Dense: {units: 1, activation: sigmoid}]\nloss: binary_crossentropy\n",
-    ),
-    "one-hot arrays": (
-        "{path: onehot.npz}",
-        "layers: [Dense: {units: 3, activation: softmax}]\nloss: categorical_crossentropy\n",
-    ),
-    "two files": ("{path: x.npy, target: y.npy, test: null}", NUMBER),
-    "arrays for two outputs": (
-        "{path: a.npz}",
-        "layers: [{Dense: {units: 3, activation: softmax}, name: c}, {Dense: {units: 1}, name: n, from: c}]\n"
-        "loss: {c: sparse_categorical_crossentropy, n: mse}\n",
-    ),
-    "arrays of steps": ("{path: steps.npz}", SOFTMAX),
-    "columns of steps for two outputs": (
-        "{path: columns.npz, target: {p: target_1, q: [target_0, target_2]}}",
-        "layers: [{Dense: {units: 1}, name: p}, {Dense: {units: 2}, name: q, from: input}]\n"
-        "loss: {p: mse, q: mae}\n",
-    ),
-    "columns of an array for two outputs": (
-        "{path: flat.npz, target: {p: target_1, q: [target_0, target_2]}}",
-        "layers: [{Dense: {units: 1}, name: p}, {Dense: {units: 2}, name: q, from: input}]\n"
-        "loss: {p: mse, q: mae}\n",
-    ),
-    "arrays of sequences of labels": (
-        "{path: labels.npz}",
-        "layers: [Dense: {units: 4}]\nloss: CTC\n",
-    ),
-    "classes of embeddings": (
-        "{path: text.npz}",
-        "layers: [Dense: {units: 4}, UnitNormalization: {}]\nloss: Circle\n",
-    ),
-    "a path with a variable": ("{path: '${HERE}/t.csv', target: kind, features: [a, b]}", SOFTMAX),
-}  # fmt: skip
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the tables, made the current one."""
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    (tmp_path / "run").mkdir()
-    (tmp_path / "t.csv").write_text(TABLE)
-    one_hot = "a,p,q\n" + "".join(f"{i},{i % 2},{1 - i % 2}\n" for i in range(40))
-    (tmp_path / "onehot.csv").write_text(one_hot)
-    options = pyarrow.csv.ParseOptions(delimiter=";")
-    table = pyarrow.csv.read_csv(tmp_path / "t.csv", parse_options=options)
-    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
-    place = np.arange(45)
-    x = np.stack([place % 7, place % 4, place / 9], axis=1)
-    np.savez(tmp_path / "a.npz", x=x, y=(place % 3)[:, None], w=1 + place % 2)
-    np.savez(tmp_path / "text.npz", x=x, y=np.array(["2", "0", "1"])[place % 3])
-    images = (place[:, None, None] * np.ones((3, 3))).astype("uint8")
-    splits = {
-        "x_train": images,
-        "x_test": images[:9],
-        "y_train": place % 2 == 0,
-        "y_test": place[:9] % 2 == 1,
-    }
-    np.savez(tmp_path / "split.npz", **splits, w=1 + place % 2)
-    np.savez(tmp_path / "onehot.npz", x=x, y=np.eye(3)[place % 3])
-    sequences = np.stack([x, x + 1, x * 2, x - 1], axis=1)
-    letters = np.array(["b", "a", "c"])[sequences.sum(axis=-1).astype(int) % 3]
-    np.savez(tmp_path / "steps.npz", x=sequences, y=letters)
-    np.savez(tmp_path / "columns.npz", x=sequences, y=sequences)
-    np.savez(tmp_path / "flat.npz", x=x, y=x)
-    np.savez(tmp_path / "labels.npz", x=sequences, y=np.stack([1 + place % 3, place % 2], axis=1))
-    np.save(tmp_path / "x.npy", x)
-    np.save(tmp_path / "y.npy", x.sum(axis=1))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HERE", str(tmp_path))
-    return tmp_path
-
 
 def _first_rows(part: SourceRows, rows: int) -> SourceRows:
     assert isinstance(part.target, np.ndarray)
@@ -262,26 +149,6 @@ def small_builtins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(getattr(keras.datasets, name), "load_data", partial(_as_keras_gives, name))
 
 
-def _run(script: str) -> dict[str, Any]:
-    ast.parse(script)
-    names: dict[str, Any] = {"__name__": "script"}
-    exec(compile(script, "script.py", "exec"), names)
-    return names
-
-
-def _assert_same_rows(names: dict[str, Any], dataset: Any) -> None:
-    import keras
-
-    for split, rows in dataset.splits().items():
-        for letter, expected in (("x", rows.x), ("y", rows.y), ("w", rows.weights)):
-            if expected is None:
-                continue
-            found = names[f"{letter}_{split}"]
-            keras.tree.map_structure(np.testing.assert_array_equal, found, expected)
-            kinds = keras.tree.map_structure(lambda array: array.dtype, (found, expected))
-            assert kinds[0] == kinds[1], (letter, split)
-
-
 def _assert_same_training(spec: Path, settings: list[str], code: Callable[[Path, list[str]], str]) -> None:
     """The script's rows, weights and outputs are those of a training on Keras's own engine."""
     import keras
@@ -307,33 +174,23 @@ def _assert_same_training(spec: Path, settings: list[str], code: Callable[[Path,
     if keeps_best(trained):
         ours.load_weights("ours.weights.h5")
     expected = [np.array(weight) for weight in ours.get_weights()]
-    names = _run(code(spec, settings))
+    names = run_script(code(spec, settings))
     keras.config.set_dtype_policy("float32")
-    _assert_same_rows(names, prepared.dataset)
-    found = names["model"].get_weights()
-    assert len(found) == len(expected)
+    assert_same_rows(names, prepared.dataset)
+    _assert_same_weights(names["model"].get_weights(), expected)
+
+
+def _assert_same_weights(found: list[Any], expected: list[Any]) -> None:
+    assert len(found) == len(expected) > 0
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.fixture
-def code(mlpcli: Callable[..., Result]) -> Callable[[Path, list[str]], str]:
-    """What `mlpcli code` writes on stdout."""
-
-    def write(spec: Path, settings: list[str]) -> str:
-        arguments = [part for setting in settings for part in ("--set", setting)]
-        result = mlpcli("code", spec, *arguments)
-        assert (result.status, result.err) == (0, "")
-        return result.out
-
-    return write
-
-
 @pytest.mark.parametrize("case", SPECS)
 def test_the_script_reaches_the_same_weights(
-    case: str, folder: Path, code: Callable[[Path, list[str]], str]
+    case: str, tables: Path, code: Callable[[Path, list[str]], str]
 ) -> None:
-    spec = folder / "spec.yaml"
+    spec = tables / "spec.yaml"
     spec.write_text(SPECS[case])
     _assert_same_training(spec, ["fit.epochs=3"], code)
 
@@ -341,45 +198,63 @@ def test_the_script_reaches_the_same_weights(
 def _can_be_written(config: Path) -> bool:
     text = config.read_text(encoding="utf-8")
     refused = "scaling: quantile" in text  # in words: a script has no such scaling
-    return not refused and "plugins:" not in text and "TensorBoard:" not in text  # this is another's network
+    return not refused and "plugins:" not in text
 
 
-WRITTEN = [config for config in CONFIGS if _can_be_written(config)]
+WRITTEN = {str(config.relative_to(ROOT)): config for config in CONFIGS if _can_be_written(config)}
+
+TRAINED = [
+    "configs/chapter/housing.yaml",
+    "configs/chapter/auxiliary_output.yaml",
+    "configs/chapter/early_stopping.yaml",
+    "configs/chapter/fashion_random_search.yaml",
+    "configs/chapter/multilabel.yaml",
+    "configs/chapter/reuse.yaml",
+]
+"""Configs that differ in kind; MLPCLI_SWEEP=1 trains the others too."""
+
+if os.environ.get("MLPCLI_SWEEP"):
+    TRAINED = [
+        name for name, config in WRITTEN.items() if "TensorBoard:" not in config.read_text(encoding="utf-8")
+    ]
 
 
-@pytest.mark.uncounted
-@pytest.mark.parametrize("config", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_script_of_every_config_reaches_the_same_weights(
-    config: Path,
-    folder: Path,
-    small_builtins: None,
-    code: Callable[[Path, list[str]], str],
-    mlpcli: Callable[..., Result],
-) -> None:
+def _settings(config: Path) -> list[str]:
     dataset = load_spec(config).spec.dataset.name
     if dataset not in ("digits", "iris") and TEST_DATA is None:
         pytest.skip("MLPCLI_TEST_DATA is not set")
-    settings = ["dataset.validation={last: 300}"] if dataset in IMAGES else []
-    start = load_spec(config).spec.start_from
-    if start is not None:  # the run that it starts from has to be there
-        first = config.parent / f"{start.run}.yaml"
-        fewer = ("--set", "dataset.validation={last: 300}", "--set", "fit.epochs=1")
-        assert mlpcli("train", first, *fewer).status == 0
-    _assert_same_training(config, ["fit.epochs=2", *settings], code)
+    return ["dataset.validation={last: 300}"] if dataset in IMAGES else []
 
 
-@pytest.mark.parametrize("case", DATA)
-def test_the_script_reads_the_same_rows(
-    case: str, folder: Path, code: Callable[[Path, list[str]], str]
+@pytest.mark.parametrize("config", [name for name in WRITTEN if not name.endswith("reuse.yaml")])
+def test_the_script_of_every_config_has_the_same_rows_and_first_weights(
+    config: str, tables: Path, small_builtins: None
 ) -> None:
-    from mlpcli.training.find_data import load_data
+    from mlpcli.codegen.script import script_of
+    from mlpcli.training.prepare import prepare
 
-    section, rest = DATA[case]
-    spec = folder / "spec.yaml"
-    spec.write_text(f"dataset: {section}\n{rest}")
-    script = code(spec, [])
-    names = _run(script[: script.index("\n# Model\n")])
-    _assert_same_rows(names, load_data(load_spec(spec)))
+    loaded = load_spec(WRITTEN[config], settings=_settings(WRITTEN[config]))
+    prepared = prepare(loaded)
+    expected = prepared.model.get_weights()
+    script = script_of(loaded)
+    compile(script, config, "exec")
+    names = run_script(script[: script.index("\n# Training\n")])
+    assert_same_rows(names, prepared.dataset)
+    _assert_same_weights(names["model"].get_weights(), expected)
+
+
+@pytest.mark.uncounted
+@pytest.mark.parametrize("config", TRAINED)
+def test_the_script_of_a_config_reaches_the_same_weights(
+    config: str, tables: Path, small_builtins: None, code: Callable[[Path, list[str]], str]
+) -> None:
+    spec = WRITTEN[config]
+    settings = _settings(spec)
+    start = load_spec(spec).spec.start_from
+    if start is not None:  # the run that it starts from has to be there
+        fewer = [*settings, "fit.epochs=1", "fit.engine=graph"]
+        train_bare(spec.parent / f"{start.run}.yaml", Path("runs"), settings=fewer)
+    _assert_same_training(spec, ["fit.epochs=2", *settings], code)
 
 
 def test_the_script_runs_by_itself_and_without_mlpcli(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
@@ -388,8 +263,7 @@ def test_the_script_runs_by_itself_and_without_mlpcli(mlpcli: Callable[..., Resu
     script = tmp_path / "tiny.py"
     result = mlpcli("code", spec, "-o", script)
     assert result == Result(0, f"script written to {script}; run it with: python {script}\n", "")
-    assert "mlpcli" not in {node.names[0].name for node in ast.walk(ast.parse(script.read_text()))
-                            if isinstance(node, ast.Import)}  # fmt: skip
+    assert not re.search(r"^\s*(import|from) mlpcli", script.read_text(), re.MULTILINE)
     environment = {**os.environ, "PYTHONPATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, script.name],
@@ -406,78 +280,3 @@ def test_the_script_runs_by_itself_and_without_mlpcli(mlpcli: Callable[..., Resu
     assert again == Result(
         2, "", f"-o {script}: the file exists already; add --force to replace it, or choose another with -o\n"
     )
-
-
-def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], folder: Path) -> None:
-    (folder / "mine.py").write_text("def mine(y_true, y_pred):\n    return y_true - y_pred\n")
-    spec = folder / "spec.yaml"
-    spec.write_text(f"plugins: [mine.py]\ndataset: {{name: iris}}\n{SOFTMAX}metrics: [mine]\n")
-    result = mlpcli("code", spec)
-    assert (result.status, result.out) == (2, "")
-    assert result.err == (
-        "a script cannot be written for plug-ins; they are Python already: import them into a script of your own\n"
-    )
-
-
-def test_a_layer_is_no_other_name_of_the_script() -> None:
-    own = ["print", "SEED", "Batches", "epoch_order", "heaviside", "MemberLoss", "norm_layer", "trained"]
-    assert [identifier(name) for name in own] == [f"{name}_" for name in own]
-    assert [identifier(name) for name in ("hidden", "dense_1", "2nd")] == ["hidden", "dense_1", "_2nd"]
-    with pytest.raises(UsageError, match="'print' and 'print_' are the same in Python"):
-        check_names(["print", "hidden", "print_"])
-
-
-def test_a_script_trains_once(mlpcli: Callable[..., Result], folder: Path) -> None:
-    spec = folder / "spec.yaml"
-    spec.write_text(f"dataset: {{name: iris}}\n{SOFTMAX}fit: {{epochs: 1, folds: 3}}\n")
-    result = mlpcli("code", spec)
-    assert (result.status, result.out) == (2, "")
-    assert "a script cannot be written for folds and seeds; the script trains once" in result.err
-    assert mlpcli("code", spec, "--set", "fit.folds=null").status == 0
-
-
-def test_a_script_says_what_keras_does_not_log(mlpcli: Callable[..., Result], folder: Path) -> None:
-    spec = folder / "spec.yaml"
-    board = "callbacks: [TensorBoard: {histogram_freq: 1, gradients_freq: 1, embeddings_freq: 1, predictions_freq: 0}]\n"
-    spec.write_text(f"dataset: {{name: iris}}\n{SOFTMAX}{board}")
-    script = mlpcli("code", spec).out
-    assert "    # without gradients_freq, embeddings_freq: only mlpcli train writes this\n" in script
-    assert "keras.callbacks.TensorBoard(" in script
-    assert script.count("_freq") == 3
-    compile(script, "script", "exec")
-
-
-def test_a_script_cannot_stop_early_with_averages_that_fit_would_lose(
-    mlpcli: Callable[..., Result], folder: Path
-) -> None:
-    averaged = SPECS["averaged weights"].replace("restore_best_weights: true", "restore_best_weights: false")
-    (folder / "spec.yaml").write_text(averaged)
-    result = mlpcli("code", "spec.yaml")
-    assert result.status == 2
-    assert "EarlyStopping without restore_best_weights beside SwapEMAWeights" in result.err
-
-
-@pytest.mark.parametrize("key", ["scaling", "target_scaling"])
-def test_a_script_has_no_quantiles(key: str, mlpcli: Callable[..., Result], folder: Path) -> None:
-    spec = folder / "spec.yaml"
-    spec.write_text(f"dataset: {{path: t.csv, target: price, features: [a, b], {key}: quantile}}\n{NUMBER}")
-    result = mlpcli("code", spec)
-    assert (result.status, result.out) == (2, "")
-    assert f"a script cannot be written for {key}: quantile;" in result.err
-    if key == "scaling":
-        assert "; write one with another scaling: --set dataset.scaling=standardize\n" in result.err
-        assert mlpcli("code", spec, "--set", "dataset.scaling=standardize").status == 0
-
-
-def test_a_script_cannot_name_a_file_after_one_of_several_values(
-    mlpcli: Callable[..., Result], folder: Path
-) -> None:
-    spec = folder / "spec.yaml"
-    spec.write_text(
-        "dataset: {name: xor}\nlayers: [Dense: {units: 1, activation: sigmoid}]\n"
-        "metrics: [Precision: {thresholds: [0.3, 0.7]}]\n"
-        "callbacks: [ModelCheckpoint: {filepath: '{epoch}-{val_precision_0.3:.1f}.keras'}]\n"
-    )
-    result = mlpcli("code", spec)
-    assert (result.status, result.out) == (2, "")
-    assert "one of several values of a metric" in result.err

@@ -31,6 +31,7 @@ from mlpcli.statistics.drift import (
     stability_index,
     total_variation,
 )
+from tests.bare_runs import train_bare
 from tests.conftest import Result
 
 COUNTS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=2, max_size=6)
@@ -164,7 +165,7 @@ seed: 1
 dataset: {path: past.csv, target: y, features: [size, town], test: 0.2, validation: 0.2}
 layers: [{Dense: {units: 1, activation: sigmoid}}]
 loss: binary_crossentropy
-fit: {epochs: 1}
+fit: {epochs: 1, engine: graph}
 """
 
 
@@ -187,12 +188,10 @@ def _write(path: Path, rows: int, *, drifted: bool, without: str = "") -> Path:
 
 @pytest.fixture(scope="module")
 def past_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from mlpcli.cli import main
-
     folder = tmp_path_factory.mktemp("past")
     _write(folder / "past.csv", 160, drifted=False)
     (folder / "past.yaml").write_text(SPEC, encoding="utf-8")
-    assert main(["train", str(folder / "past.yaml"), "--runs-dir", str(folder / "runs")]) == 0
+    train_bare(folder / "past.yaml", folder / "runs")
     return folder
 
 
@@ -246,9 +245,13 @@ def test_where_the_training_rows_are_gone_ranges_and_categories_are_compared(
 def test_options_that_do_not_go_together_are_refused(past_run: Path, mlpcli: Callable[..., Result]) -> None:
     where = ("--runs-dir", past_run / "runs", "--against", "past")
     data = past_run / "past.csv"
-    assert "leave it out" in mlpcli("inspect", data, *where, "--target", "y").err
-    assert "small, moderate or large" in mlpcli("inspect", data, *where, "--fail-on", "big").err
-    assert "add --against RUN" in mlpcli("inspect", data, "--fail-on", "large").err
+    for options, message in (
+        ((*where, "--target", "y"), "leave it out"),
+        ((*where, "--fail-on", "big"), "small, moderate or large"),
+        (("--fail-on", "large"), "add --against RUN"),
+    ):
+        refused = mlpcli("inspect", data, *options)
+        assert (refused.status, message in refused.err) == (2, True), refused.err
 
 
 def test_columns_of_arrays_and_a_figure_of_many(

@@ -23,6 +23,7 @@ from mlpcli.data.raw_columns import (
 )
 from mlpcli.data.shown_columns import shown_columns
 from mlpcli.spec.schema import ComponentSpec
+from tests.bare_runs import train_bare
 from tests.conftest import Result
 
 SPEC = """\
@@ -54,9 +55,10 @@ def _write(folder: Path, features: str = "[a, b, town, noise]", inputs: str = ""
     ("inputs", "layers"),
     [
         ("", ""),
-        (
+        pytest.param(
             "inputs: {one: {columns: [noise, a, town]}, two: {columns: [a, b]}}\n",
-            "Concatenate: {}, Dense: {units: 1}",
+            "{Concatenate: {}, from: [one, two]}, Dense: {units: 1}",
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["flat rows", "named inputs that share a column"],
@@ -64,10 +66,8 @@ def _write(folder: Path, features: str = "[a, b, town, noise]", inputs: str = ""
 def test_importance_and_dependence_of_a_known_line(
     inputs: str, layers: str, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layers = "{Concatenate: {}, from: [one, two]}, Dense: {units: 1}" if inputs else layers
     spec, where = _write(tmp_path, inputs=inputs, layers=layers), ("--runs-dir", tmp_path / "runs")
-    trained = mlpcli("train", spec, *where)
-    assert trained.status == 0, trained.err
+    train_bare(spec, tmp_path / "runs")
     shown = mlpcli("explain", "known", *where, "--json", "--repeats", "2")
     assert shown.status == 0, shown.err
     found = json.loads(shown.out)
@@ -117,24 +117,14 @@ def brightness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = folder / "brightness.yaml"
     spec.write_text(
         "name: brightness\ndataset: {path: rows.npz, test: 0.3, target_scaling: standardize}\n"
-        "layers: [Rescaling: {scale: 0.004}, Flatten, Dense: {units: 1}]\nfit: {epochs: 2, batch_size: 16}\n"
+        "layers: [Rescaling: {scale: 0.004}, Flatten, Dense: {units: 1}]\n"
+        "fit: {epochs: 2, batch_size: 16, engine: graph}\n"
     )
     return _trained(spec)
 
 
 def _trained(spec: Path) -> Path:
-    """Train a spec in a folder beside it, with nothing beside the model; return the folder."""
-    from mlpcli.runs.watcher import Watcher
-    from mlpcli.spec.load import load_spec
-    from mlpcli.training.job import TrainOptions
-    from mlpcli.training.prepare import prepare
-    from mlpcli.training.session import train_into
-
-    run = spec.parent / "run"
-    run.mkdir()
-    quick = TrainOptions(saved_model=False, figures=False, baseline=False)
-    train_into(prepare(load_spec(spec)).job(run, Watcher(), options=quick))
-    return run
+    return train_bare(spec, spec.parent / "runs").folder
 
 
 def test_what_pixels_add_to_a_line_is_known(brightness: Path) -> None:
@@ -286,7 +276,7 @@ def test_images_are_explained_by_their_pixels(
     assert metric.err.count("which have no columns to shuffle") == 3
     monkeypatch.setattr("mlpcli.data.raw_columns.LEAST_SIDE", 100)  # rows of arrays that are no images
     assert "6 x 5 values" in mlpcli("explain", brightness).err
-    none = mlpcli("predict", brightness, brightness.parent / "rows.npz", "--explain")
+    none = mlpcli("predict", brightness, brightness.parents[2] / "rows.npz", "--explain")
     assert none.status == 2
     assert "rows of 6 x 5 values, which are no columns" in none.err
 

@@ -14,6 +14,7 @@ import yaml
 
 from tests.conftest import Result
 
+EVALUATE = ("evaluate", "--no-figures")
 FEW = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n"
 
 
@@ -35,17 +36,17 @@ def three_runs(tiny_run: Path, tmp_path: Path) -> Path:
 def test_the_newest_run_speaks_and_a_line_names_the_better_one(
     three_runs: Path, mlpcli: Callable[..., Result]
 ) -> None:
-    result = mlpcli("evaluate", "tiny", "--runs-dir", three_runs, "--json")
+    result = mlpcli(*EVALUATE, "tiny", "--runs-dir", three_runs, "--json")
     assert json.loads(result.out)["run"] == "tiny/2026-01-03_00-00-00"
     assert (
         "tiny/2026-01-03_00-00-00 is the newest run; "
         "an older one has a better val_loss (0.2500 against 0.7500): "
         "tiny/2026-01-02_00-00-00; --best takes it"
     ) in " ".join(result.err.split())
-    best = mlpcli("evaluate", "tiny", "--best", "--runs-dir", three_runs, "--json")
+    best = mlpcli(*EVALUATE, "tiny", "--best", "--runs-dir", three_runs, "--json")
     assert json.loads(best.out)["run"] == "tiny/2026-01-02_00-00-00"
     assert "best of 3: tiny/2026-01-02_00-00-00, val_loss 0.2500" in best.err
-    named = mlpcli("evaluate", "tiny/2026-01-03_00-00-00", "--runs-dir", three_runs, "--json")
+    named = mlpcli(*EVALUATE, "tiny/2026-01-03_00-00-00", "--runs-dir", three_runs, "--json")
     assert named.err == ""
 
 
@@ -71,7 +72,7 @@ def test_runs_with_another_monitor_are_not_compared(three_runs: Path, mlpcli: Ca
     record = json.loads(path.read_text())
     record["best"]["monitor"] = "val_accuracy"
     path.write_text(json.dumps(record))
-    result = mlpcli("evaluate", "tiny", "--best", "--runs-dir", three_runs)
+    result = mlpcli(*EVALUATE, "tiny", "--best", "--runs-dir", three_runs)
     assert "best of 2: tiny/2026-01-01_00-00-00" in result.err
     assert "1 with another monitor left out" in " ".join(result.err.split())
 
@@ -104,7 +105,7 @@ def test_the_best_run_is_packed(three_runs: Path, mlpcli: Callable[..., Result],
 
 
 def test_best_of_one_run_is_refused(three_runs: Path, mlpcli: Callable[..., Result]) -> None:
-    result = mlpcli("evaluate", "tiny/2026-01-01_00-00-00", "--best", "--runs-dir", three_runs)
+    result = mlpcli(*EVALUATE, "tiny/2026-01-01_00-00-00", "--best", "--runs-dir", three_runs)
     assert (result.status, result.err.startswith("--best chooses among the runs of a name")) == (2, True)
     assert mlpcli("train", "x.yaml", "--best").err.startswith("--best is for --continue")
 
@@ -118,12 +119,12 @@ def test_a_run_on_other_rows_or_with_another_loss_is_not_called_better(
     assert set(digests) == set(record["data"]["rows"])
     record["data"]["targets"] = digests | {"validation": "of a file that was rewritten since"}
     (better / "run.json").write_text(json.dumps(record))
-    result = mlpcli("evaluate", "tiny", "--best", "--runs-dir", three_runs)
+    result = mlpcli(*EVALUATE, "tiny", "--best", "--runs-dir", three_runs)
     assert "best of 2: tiny/2026-01-01_00-00-00" in result.err
     assert "1 with other validation rows left out" in " ".join(result.err.split())
     del record["data"]["targets"]  # as before there was this entry: the fingerprint tells
     (better / "run.json").write_text(json.dumps(record))
-    result = mlpcli("evaluate", "tiny", "--runs-dir", three_runs)
+    result = mlpcli(*EVALUATE, "tiny", "--runs-dir", three_runs)
     assert "better val_loss (0.2500 against 0.7500)" in " ".join(result.err.split())
     record["data"]["fingerprint"] = "0" * 64
     (better / "run.json").write_text(json.dumps(record))
@@ -131,7 +132,7 @@ def test_a_run_on_other_rows_or_with_another_loss_is_not_called_better(
     resolved = yaml.safe_load((other / "resolved.yaml").read_text())
     resolved["loss"] = "mse"
     (other / "resolved.yaml").write_text(yaml.safe_dump(resolved))
-    assert "better" not in mlpcli("evaluate", "tiny", "--runs-dir", three_runs).err
+    assert "better" not in mlpcli(*EVALUATE, "tiny", "--runs-dir", three_runs).err
 
 
 def test_the_same_targets_have_the_same_digest_whatever_columns_are_read() -> None:
@@ -295,7 +296,7 @@ def test_a_loss_for_classes_is_blamed_for_a_target_of_numbers(
 def test_a_spec_for_a_run_and_a_table_for_a_spec_are_told_apart(
     mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
-    result = mlpcli("evaluate", "tiny.yaml", "--runs-dir", tmp_path)
+    result = mlpcli(*EVALUATE, "tiny.yaml", "--runs-dir", tmp_path)
     assert result.err.endswith("; give the name of a run, not of its spec: tiny\n")
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     result = mlpcli("train", tmp_path / "t.csv")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpcli.cli import main
+from tests.bare_runs import train_bare
 from tests.conftest import TINY, Result
 
 
@@ -24,8 +24,8 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     for units, epochs in ((4, 2), (8, 3)):
-        settings = ["--set", f"layers[1].Dense.units={units}", "--set", f"fit.epochs={epochs}"]
-        assert main(["train", str(folder / "tiny.yaml"), "--runs-dir", str(folder / "runs"), *settings]) == 0
+        settings = [f"layers[1].Dense.units={units}", f"fit.epochs={epochs}", "fit.engine=graph"]
+        train_bare(folder / "tiny.yaml", folder / "runs", settings=settings)
     return folder / "runs"
 
 

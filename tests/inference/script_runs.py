@@ -1,0 +1,87 @@
+"""The tables that specs of the tests read, and scripts run in this process."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TABLE = "a;b;n;kind;tags;w;price\n" + "".join(
+    f"{i % 7}.25;{i * 13 % 11};{i};{('red', 'green', 'blue')[i // 2 % 3]};"
+    f"{('x', 'x, y', '', 'z,y')[i % 4]};{1 + i % 3};{i * 0.5 - 7}\n"
+    for i in range(60)
+)
+SOFTMAX = "layers: [Dense: {units: 3, activation: softmax}]\nloss: sparse_categorical_crossentropy\n"
+NUMBER = "layers: [Dense: {units: 1}]\nloss: mse\n"
+
+
+def write_tables(folder: Path) -> None:
+    """Write a table in every form that a script can read."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    (folder / "run").mkdir()
+    (folder / "t.csv").write_text(TABLE)
+    one_hot = "a,p,q\n" + "".join(f"{i},{i % 2},{1 - i % 2}\n" for i in range(40))
+    (folder / "onehot.csv").write_text(one_hot)
+    options = pyarrow.csv.ParseOptions(delimiter=";")
+    table = pyarrow.csv.read_csv(folder / "t.csv", parse_options=options)
+    pyarrow.parquet.write_table(table, folder / "t.parquet")
+    place = np.arange(45)
+    x = np.stack([place % 7, place % 4, place / 9], axis=1)
+    np.savez(folder / "a.npz", x=x, y=(place % 3)[:, None], w=1 + place % 2)
+    np.savez(folder / "text.npz", x=x, y=np.array(["2", "0", "1"])[place % 3])
+    images = (place[:, None, None] * np.ones((3, 3))).astype("uint8")
+    splits = {
+        "x_train": images,
+        "x_test": images[:9],
+        "y_train": place % 2 == 0,
+        "y_test": place[:9] % 2 == 1,
+    }
+    np.savez(folder / "split.npz", **splits, w=1 + place % 2)
+    np.savez(folder / "onehot.npz", x=x, y=np.eye(3)[place % 3])
+    sequences = np.stack([x, x + 1, x * 2, x - 1], axis=1)
+    letters = np.array(["b", "a", "c"])[sequences.sum(axis=-1).astype(int) % 3]
+    np.savez(folder / "steps.npz", x=sequences, y=letters)
+    np.savez(folder / "columns.npz", x=sequences, y=sequences)
+    np.savez(folder / "flat.npz", x=x, y=x)
+    np.savez(folder / "labels.npz", x=sequences, y=np.stack([1 + place % 3, place % 2], axis=1))
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", x.sum(axis=1))
+
+
+def run_script(script: str) -> dict[str, Any]:
+    """Run a script, or its beginning; return its names.
+
+    A script registers its layers under the names of ours, which later tests load.
+    """
+    import keras
+    from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
+
+    ast.parse(script)
+    names: dict[str, Any] = {"__name__": "script"}
+    registered: list[dict[Any, Any]] = [keras.saving.get_custom_objects(), GLOBAL_CUSTOM_NAMES]
+    before = [dict(each) for each in registered]
+    try:
+        exec(compile(script, "script.py", "exec"), names)
+    finally:
+        for each, known in zip(registered, before, strict=True):
+            each.clear()
+            each.update(known)
+    return names
+
+
+def assert_same_rows(names: dict[str, Any], dataset: Any) -> None:
+    """The rows that a script has read are those of a dataset, of the same types."""
+    import keras
+
+    for split, rows in dataset.splits().items():
+        for letter, expected in (("x", rows.x), ("y", rows.y), ("w", rows.weights)):
+            if expected is None:
+                continue
+            found = names[f"{letter}_{split}"]
+            keras.tree.map_structure(np.testing.assert_array_equal, found, expected)
+            kinds = keras.tree.map_structure(lambda array: array.dtype, (found, expected))
+            assert kinds[0] == kinds[1], (letter, split)
