@@ -13,7 +13,7 @@ from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
 from mlpcli.machine import format_bytes
 from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, show_line
-from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, collapsed, layer_table, wrapped_text
+from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, collapsed, layer_table, shape_text, wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, console, cut, table
 from mlpcli.runs.results import Advice, Forecast
 from mlpcli.spec.load import LoadedSpec
@@ -91,8 +91,8 @@ def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Table:
     rows: list[tuple[str, ...]] = []
     for layer, path in zip(forecast.plan.layers, forecast.layer_paths, strict=True):
         place = loaded.text.place(path)
-        shape = " x ".join(str(size) for size in layer.shape[1:]) or "1"
-        rows.append((_line(place, loaded), layer.name, layer.kind, shape, f"{layer.parameters:,}"))
+        shape, parameters = shape_text(layer.shape), f"{layer.parameters:,}"
+        rows.append((_line(place, loaded), layer.name, layer.kind, shape, parameters))
     rows = collapsed(rows, MOST_LAYERS, SHOWN_LAYERS)
     return layer_table(console(), ("line", "layer", "class", "output", "parameters"), rows, 3)
 

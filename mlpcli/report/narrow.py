@@ -48,6 +48,11 @@ def whole_table(
     return shown
 
 
+def shape_text(shape: Sequence[int | None]) -> str:
+    """Return what a row becomes in a layer, as `28 x 28`; nothing for a layer whose shape is not known."""
+    return " x ".join(str(size) for size in shape[1:]) or ("1" if shape else "")
+
+
 def layer_table(out: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> Table:
     """Return a table of layers in which the names that begin each row wrap where there is little room.
 

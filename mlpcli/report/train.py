@@ -7,7 +7,7 @@ Into a pipe or a file: plain lines.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.status import Status
@@ -26,6 +26,7 @@ from mlpcli.report.narrow import (
     as_many,
     collapsed,
     layer_table,
+    shape_text,
     wrapped,
     wrapped_text,
 )
@@ -85,7 +86,7 @@ class TrainingReport(Watcher):
         rows = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
         self._wrapped("data     ", f"{plan.source}: {rows} rows" + _class_count(plan))
         self.console.print(Text(f"run      {run_dir}"))
-        layers = [(row.name, row.kind, _shape(row.shape), f"{row.parameters:,}") for row in plan.layers]
+        layers = [(row.name, row.kind, shape_text(row.shape), f"{row.parameters:,}") for row in plan.layers]
         few = collapsed(layers, MOST_LAYERS, SHOWN_LAYERS)
         self.console.print(layer_table(self.console, ("layer", "class", "output", "parameters"), few, 2))
         fixed = plan.parameters - plan.trainable
@@ -180,10 +181,6 @@ class _Pace:
 
 def _class_count(plan: Plan) -> str:
     return f", {counted(len(plan.classes), 'class', 'classes')}" if plan.classes else ""
-
-
-def _shape(shape: Sequence[int | None]) -> str:
-    return " x ".join(str(size) for size in shape[1:]) or "1"
 
 
 def epoch_line(

@@ -174,6 +174,7 @@ def test_a_class_with_one_input_trains_from_its_resolved_spec_too(
     assert checked.status == 0, checked.err
     lines = [line.split() for line in checked.out.splitlines()]
     assert ["hidden", "Dense", "10", "50"] in [line[1:] for line in lines if line[2:3] == ["Dense"]]
+    assert ["drop", "Dropout", "0"] in [line[1:] for line in lines]  # whose shape only a call would show
     run = train_bare(spec_file(IRIS), tmp_path / "runs")
     assert run.record.to_json()["engine"]["name"] == "compiled"
     metrics = json.loads((run / "metrics.json").read_text())
