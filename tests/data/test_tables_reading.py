@@ -125,6 +125,7 @@ def test_a_table_is_the_same_data_however_it_is_written(sorts: Path, name: str) 
     assert found == find_run("sorts", sorts / "runs").record.to_json()["data"]["fingerprint"]
 
 
+@pytest.mark.slow
 def test_predictions_are_the_same_however_rows_are_written_and_cut_into_blocks(
     sorts: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,6 +206,7 @@ fit: {epochs: 3, batch_size: 8, engine: graph}
 """
 
 
+@pytest.mark.slow
 def test_a_class_of_the_second_output_of_images_is_explained(
     mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -304,6 +304,7 @@ def test_a_wrong_row_names_its_column_as_it_is(name: str, tmp_path: Path) -> Non
         assert list(csv.reader(file))[1][:3] == ["rows.csv", "1", name]
 
 
+@pytest.mark.slow
 def test_half_a_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     from starlette.responses import PlainTextResponse
 

@@ -24,6 +24,8 @@ from tests.bare_runs import BARE, KilledInEpoch2, train_bare
 from tests.conftest import Result
 from tests.homes import rows_of, write_homes
 
+pytestmark = pytest.mark.slow
+
 SPEC = """\
 name: homes
 dataset:
@@ -89,7 +91,6 @@ def test_the_run_predicts_evaluates_and_names_its_worst_rows(
         ]
 
 
-@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights(homes: Path) -> None:
     from mlpcli.training.checkpoint_file import read_checkpoint
     from mlpcli.training.resume import resume_run
@@ -101,7 +102,6 @@ def test_a_resumed_run_ends_with_the_same_weights(homes: Path) -> None:
     np.testing.assert_equal(one, other)
 
 
-@pytest.mark.slow
 def test_the_saved_model_takes_pixels_or_files_beside_raw_columns(homes: Path, prices: np.ndarray) -> None:
     import tensorflow as tf
 
@@ -136,7 +136,6 @@ def test_formats_without_texts_are_refused_before_the_run_is_loaded(
         export.export_run(find_run("homes", homes / "runs"), export.ExportOptions(("litert",)))
 
 
-@pytest.mark.slow
 def test_other_formats_take_pixels_and_compute_what_predict_does(homes: Path) -> None:
     from mlpcli.export.coded_network import coded_network
     from mlpcli.export.given_columns import rows_given
@@ -221,7 +220,6 @@ def test_rows_with_a_file_that_is_none_or_lies_elsewhere_are_rejected(
     assert len(rows_of((tmp_path / "rejects.csv").read_text())) == 4
 
 
-@pytest.mark.slow
 def test_an_image_counts_as_one_column_in_what_matters(homes: Path, mlpcli: Callable[..., Result]) -> None:
     found = mlpcli("explain", "homes", "--json", "--no-figures", "--runs-dir", homes / "runs")
     assert found.status == 0, found.err

@@ -193,6 +193,7 @@ def test_of_other_splits_the_rows_count_that_no_model_has_seen(both: list[Path],
     assert "has other test rows than most" in found.refused[0]
 
 
+@pytest.mark.slow
 def test_rows_of_a_group_are_drawn_together(both: list[Path], tmp_path: Path) -> None:
     """As many groups as rows give what rows give; few large groups say that little is known."""
     from mlpcli.inference.compare import compare_models

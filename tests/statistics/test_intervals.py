@@ -319,6 +319,7 @@ def test_intervals_of_splits_are_two_keys_beside_the_metrics() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_intervals_that_evaluate_shows(
     tiny_run: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
