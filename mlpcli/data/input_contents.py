@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.raw_columns import column_places
+from mlpcli.printable import counted
 
 MOST_CHARACTERS = 44
 """Of the names of few columns; of more columns the number and the kinds are given."""
@@ -40,5 +41,5 @@ def _words(columns: Sequence[str], kinds: Sequence[str]) -> str:
         return names
     counts = Counter(kinds)
     if len(counts) == 1:
-        return f"{len(columns):,} {kinds[0]} column{'s' * (len(columns) > 1)}"
+        return counted(len(columns), f"{kinds[0]} column")
     return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
