@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,48 +86,80 @@ def commands_page() -> str:
 
 def keys_page() -> str:
     """Return a page with every key of a spec, from the schema that the program checks specs with."""
+    from mlpcli.spec.extends import EXTENDS
+    from mlpcli.spec.meanings import EXTENDS_MEANING
     from mlpcli.spec.schema import Spec
 
     parts = [
         "# All keys of the spec",
         "",
-        "From the schema with which specs are checked; [the spec](spec.md) explains them.",
+        "From the schema with which specs are checked; [the spec](spec.md) explains them. An editor that",
+        "has the schema of `mlpcli schema` shows the same texts beside each key.",
         "",
     ]
-    parts += ["## Top level", "", *_table(Spec)]
+    extends = f"| `{EXTENDS}` | {EXTENDS_MEANING} | the path of a file | none |"
+    parts += ["## Top level", "", *_table(Spec), extends]
     for name, section in sections(Spec):
         parts += ["", f"## {name}", "", *_table(section)]
     return "\n".join(parts) + "\n"
 
 
-def sections(model: type) -> Iterator[tuple[str, type]]:
-    """Yield the keys of a model whose values have fixed keys themselves, with their models."""
+PLACES = {"inputs": "inputs.NAME", "features": "features.COLUMN", "layers": "layers[...], beside the class"}
+PLACES |= {"optimizer": "optimizer, beside the class"}
+"""How the place of a section is written where its key alone does not say it."""
+
+
+def sections(model: type, within: str = "") -> Iterator[tuple[str, type]]:
+    """Yield the places of a spec that have keys of their own, with the models of these keys."""
+    found = {}
+    for name, field in model.model_fields.items():  # type: ignore[attr-defined]
+        for kind in models_in(field.annotation):
+            if meanings_of(kind):
+                found[kind] = f"{within}{PLACES.get(name, name)}"
+    for kind, place in found.items():
+        place = place.replace("validation", "test and validation")
+        yield place, kind
+        yield from sections(kind, f"{place}.") if "class_name" not in kind.model_fields else ()  # type: ignore[attr-defined]
+
+
+def models_in(annotation: object) -> Iterator[type]:
+    """Yield the models in a type, such as that of `dict[str, FeatureSpec] | list[str] | None`."""
     from pydantic import BaseModel
 
-    for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-                continue
-            if "class_name" not in kind.model_fields:
-                yield name, kind
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from models_in(inner)
+
+
+def meanings_of(model: type) -> Mapping[str, str]:
+    """Return the meaning of each key that a spec may give to a model."""
+    from mlpcli.spec.meanings import MEANINGS
+
+    return MEANINGS.get(model.__name__, {})
 
 
 def _table(model: type) -> Iterator[str]:
     """Yield the lines of a table of a model's keys."""
-    yield "| key | value | default |"
-    yield "|---|---|---|"
-    for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-        default = "required" if field.is_required() else _default(field.default)
-        about = (field.description or "").replace("|", "\\|").replace("<", "&lt;")
-        yield f"| `{field.alias or name}` | {about} | {default} |"
+    from mlpcli.spec.meanings import DEFAULTS
+
+    yield "| key | meaning | value | default |"
+    yield "|---|---|---|---|"
+    meanings, defaults = meanings_of(model), DEFAULTS.get(model.__name__, {})
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}  # type: ignore[attr-defined]
+    for key, meaning in meanings.items():
+        field = fields[key]
+        default = defaults.get(key) or ("required" if field.is_required() else _default(field.default))
+        rule = (field.description or "").replace("|", "\\|").replace("<", "&lt;")
+        yield f"| `{key}` | {meaning} | {rule} | {default} |"
 
 
 def _default(value: object) -> str:
     if value is None or value in ({}, [], ()):
-        return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f"`{value}`" if isinstance(value, str | int | float) else ""
+        return "none"
+    if hasattr(value, "class_name"):
+        return f"`{value.class_name}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def llms(found: dict[str, str]) -> tuple[str, str]:
@@ -156,7 +188,8 @@ def write_source(folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     if (ROOT / "docs" / "images").is_dir():
         shutil.copytree(ROOT / "docs" / "images", folder / "images")
-    shutil.copy(ROOT / "docs" / "search.js", folder)
+    for path in [*(ROOT / "docs").glob("*.js"), *(ROOT / "docs").glob("*.css")]:
+        shutil.copy(path, folder)
     document = json.loads(build_notebook.NOTEBOOK.read_text(encoding="utf-8"))
     build_notebook.as_page(document, folder / "images")
     shutil.copy(build_notebook.NOTEBOOK, folder)

@@ -21,5 +21,5 @@ What a person meant by a mistake: `other_names` (words of other libraries), `com
 
 From a spec: `completed` (with loss and metrics), `repeats` (its folds and seeds), `resolve` (every
 default), `locations` and `file_words` (its files), `edit_spec` and `write_learning_rate` (its text,
-changed), `json_schema` (for editors).
+changed), `json_schema` (for editors), `meanings` (what each key means).
 """

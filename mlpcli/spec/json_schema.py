@@ -27,6 +27,7 @@ from mlpcli.spec.extended_classes import SCHEDULED, SCHEDULED_LAYERS
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.features import KINDS, TARGET_SCALINGS
 from mlpcli.spec.hyperparameters import FIXED_KEYS, KEYS, SAMPLINGS
+from mlpcli.spec.meanings import EXTENDS_MEANING, MEANINGS
 from mlpcli.spec.number_rules import BELOW_ONE
 from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS, own_keys
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, OptimizerSpec, Spec
@@ -62,8 +63,8 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
     """
     made = Spec.model_json_schema()
     definitions = {key: _section(key, item) for key, item in made["$defs"].items() if key not in COMPONENTS}
-    top = {key: _property(value, key) for key, value in made["properties"].items()}
-    top[EXTENDS] = {"type": "string", "description": "the path of another spec, which this one extends"}
+    top = {key: _property(value, key) for key, value in _told("Spec", made["properties"]).items()}
+    top[EXTENDS] = {"type": "string", "description": EXTENDS_MEANING}
     if datasets:
         _narrow(definitions["DatasetSpec"]["properties"]["name"], datasets)
     if columns:
@@ -117,10 +118,21 @@ _ONE_SOURCE: Schema = {"anyOf": [{"required": ["name"]}, {"required": ["path"]}]
 def _section(name: str, section: Schema) -> Schema:
     """Return a model's schema in which every value that can be searched may be a hyperparameter."""
     top = FIXED_KEYS[0] if name in NEVER_SEARCHED else ""
-    properties = {key: _property(value, top) for key, value in section.get("properties", {}).items()}
+    properties = {
+        key: _property(value, top) for key, value in _told(name, section.get("properties", {})).items()
+    }
     return {key: value for key, value in section.items() if key not in ("title", "description")} | {
         "properties": properties
     }
+
+
+def _told(model: str, properties: Schema) -> Schema:
+    """Return the keys of a model with what each means before the rule of its values: editors show both."""
+    told = {}
+    for key, value in properties.items():
+        meaning, rule = MEANINGS[model][key], value.get("description")
+        told[key] = value | {"description": f"{meaning.removesuffix('.')}: {rule}" if rule else meaning}
+    return told
 
 
 def _property(value: Schema, top: str = "") -> Schema:
@@ -222,10 +234,12 @@ def _component(namespace: str, classes: list[str]) -> Schema:
     if namespace in ("layers", "optimizers"):
         model: type[ComponentSpec] = LayerSpec if namespace == "layers" else OptimizerSpec
         own = model.model_json_schema()["properties"]
-        mapping["properties"] |= {key: _property(own[key]) for key in own_keys(namespace) if key in own}
+        told = _told(model.__name__, {key: own[key] for key in own_keys(namespace) if key in own})
+        mapping["properties"] |= {key: _property(value) for key, value in told.items()}
         for key in OWN_OPTIMIZER_KEYS if namespace == "optimizers" else ():
             factor = {"type": "number", "minimum": 0}
             mapping["properties"][key] = {
+                "description": told[key]["description"],
                 "type": ["object", "null"],
                 "additionalProperties": _or_searched(factor),
             }

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -90,9 +91,33 @@ def test_the_reference_lists_every_command_and_key(pages: dict[str, str]) -> Non
     for command in app.registered_commands:
         assert f"\n### {command.name}\n" in pages["commands.md"]
     assert "\x1b" not in pages["commands.md"]
-    for name, section in build_docs.sections(Spec):
-        for key in section.model_fields:  # type: ignore[attr-defined]
-            assert f"| `{key}` |" in pages["keys.md"].split(f"\n## {name}\n")[1].split("\n## ")[0]
+    listed = {"Top level": Spec} | dict(build_docs.sections(Spec))
+    assert {"dataset.features.COLUMN", "dataset.test and validation", "fit.checkpoint"} <= {*listed}
+    for place, section in listed.items():
+        table = pages["keys.md"].split(f"\n## {place}\n")[1].split("\n## ")[0]
+        for key in _keys(section):
+            assert f"\n| `{key}` | " in table
+
+
+def test_every_key_has_a_meaning_which_editors_show() -> None:
+    from mlpcli.spec.json_schema import spec_schema
+    from mlpcli.spec.meanings import DEFAULTS, MEANINGS
+    from mlpcli.spec.schema import Spec
+
+    models = {model.__name__: model for _, model in build_docs.sections(Spec)} | {"Spec": Spec}
+    wanted = {name: keys for name, model in models.items() if (keys := _keys(model))}
+    assert {name: {*keys} for name, keys in MEANINGS.items()} == wanted
+    assert all({*keys} <= {*MEANINGS[name]} for name, keys in DEFAULTS.items())
+    shown = spec_schema()["$defs"]["FitSpec"]["properties"]["batch_size"]["description"]
+    assert shown == "How many rows one step sees: a positive number of rows"
+
+
+def _keys(model: type) -> set[str]:
+    """Return the keys of a model that a spec may give; a component's class is no key."""
+    from mlpcli.spec.schema import ComponentSpec
+
+    fields: dict[str, Any] = model.model_fields  # type: ignore[attr-defined]
+    return {field.alias or name for name, field in fields.items() if name not in ComponentSpec.model_fields}
 
 
 @pytest.mark.slow
