@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Result
-from tests.spec.test_bad_specs import headlines
+from tests.spec.refusals import headlines
 
 IRIS = "dataset: {name: iris}\n"
 SPARSE = "loss: sparse_categorical_crossentropy\n"

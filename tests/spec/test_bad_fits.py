@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Result
-from tests.spec.test_bad_specs import headlines
+from tests.spec.refusals import headlines
 
 COLUMNS: dict[str, Callable[[int], object]] = {
     "a": lambda i: i % 7 / 7,

@@ -1,25 +1,19 @@
-"""Wrong specs and the exact message for each: place, rule, value received, and what to do.
+"""Specs with wrong keys, names and values, and the exact message for each: place, rule, value received, what to do.
 
 Every case goes through the command line: exit status 2, nothing on stdout, no run folder, no traceback.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Result
+from tests.spec.refusals import DATA, GOOD, LAYERS, LOSS, Wrong, assert_refused
 
-DATA = "dataset: {name: iris}\n"
-LAYERS = "layers: [{Dense: {units: 3, activation: softmax}}]\n"
-LOSS = "loss: sparse_categorical_crossentropy\n"
-GOOD = DATA + LAYERS + LOSS
-
-# name: (spec, expected lines without carets; SPEC stands for the file)
-WRONG: dict[str, tuple[str, list[str]]] = {
+WRONG: Wrong = {
     "lists as long as a number says": (
         DATA
         + "layers: [{IntegerLookup: {vocabulary: [1], num_oov_indices: 300000000}}, {Dense: {units: 3, activation: softmax}}]\n"
@@ -60,12 +54,6 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\noptimizer: {SGD: {learning_rate: {CosineDecay: {initial_learning_rate: 0.1}}}}\n",
         [
             "SPEC:4:48 optimizer.SGD.learning_rate.CosineDecay: CosineDecay needs the argument 'decay_steps'; add decay_steps: {share: 1.0}, the whole training: write {CosineDecay: {initial_learning_rate: 0.1, decay_steps: {share: 1.0}}}",
-        ],
-    ),
-    "a text as learning rate": (
-        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\noptimizer: {Adam: {learning_rate: fast}}\n",
-        [
-            "SPEC:4:35 optimizer.Adam.learning_rate: must be a positive number or a schedule, received 'fast'; write a number, or a schedule such as {ExponentialDecay: {...}}",
         ],
     ),
     "a constraint as regularizer": (
@@ -133,96 +121,6 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         DATA + LAYERS + "loss: {CategoricalCrossentropy: {label_smoothing: 2}}\n",
         [
             "SPEC:3:51 loss.CategoricalCrossentropy.label_smoothing: must be a number from 0 up to but not including 1, received 2",
-        ],
-    ),
-    "empty": (
-        "",
-        [
-            "SPEC:1:1: the spec is empty; write at least dataset, layers, loss and optimizer",
-        ],
-    ),
-    "only comments": (
-        "# nothing\n",
-        [
-            "SPEC:1:1: the spec is empty; write at least dataset, layers, loss and optimizer",
-        ],
-    ),
-    "not a mapping": (
-        "- a\n- b\n",
-        [
-            "SPEC:1:1: a spec must be a mapping; write keys such as dataset:, layers:, loss:",
-        ],
-    ),
-    "two documents": (
-        DATA + "---\n" + LAYERS,
-        [
-            "SPEC:2:1: contains more than one YAML document; write one spec in each file",
-        ],
-    ),
-    "tab": (
-        "dataset:\n\tname: iris\n",
-        [
-            'SPEC:2:1: a tab cannot indent YAML; use spaces: write "  name: iris"',
-        ],
-    ),
-    "colon in a value": (
-        "dataset: name: iris\n",
-        [
-            "SPEC:1:14: a mapping on the line of its key needs brackets; write dataset: {name: iris}",
-        ],
-    ),
-    "bracket not closed": (
-        "dataset: {name: iris\n" + LAYERS,
-        [
-            "SPEC:1:10: this { is never closed; write dataset: {name: iris}",
-        ],
-    ),
-    "self-holding anchor": (
-        DATA + "layers: &a [*a]\n" + LOSS,
-        [
-            "SPEC:2:13: anchor '&a' contains itself",
-        ],
-    ),
-    "alias without anchor": (
-        DATA + "layers: *nowhere\n" + LOSS,
-        [
-            "SPEC:2:9: alias '*nowhere' has no anchor above it",
-        ],
-    ),
-    "billion laughs": (
-        "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n",
-        [
-            "SPEC:1:32: expands to more than 20,000 values; aliases repeat what they refer to: use fewer",
-        ],
-    ),
-    "tag": (
-        "seed: !!python/object/apply:os.system [ls]\n" + GOOD,
-        [
-            "SPEC:1:7 seed: YAML tags are not allowed, received !!python/object/apply:os.system; remove the tag",
-        ],
-    ),
-    "twice the same key": (
-        GOOD + "fit: {epochs: 3, epochs: 4}\n",
-        [
-            "SPEC:4:18 fit.epochs: the key is duplicated in this mapping (first on line 4), received 'epochs'; keep one",
-        ],
-    ),
-    "two merges in one mapping": (
-        GOOD + "callbacks: [EarlyStopping: {<<: {patience: 2}, <<: {min_delta: 0.1}}]\n",
-        [
-            "SPEC:4:48 callbacks[0].EarlyStopping: '<<' is duplicated in this mapping; merge several as a list: <<: [*one, *other]",
-        ],
-    ),
-    "no for a text": (
-        "dataset: {name: no}\n" + LAYERS + LOSS,
-        [
-            "SPEC:1:17 dataset.name: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a string",
-        ],
-    ),
-    "octal": (
-        GOOD + "seed: 010\n",
-        [
-            "SPEC:4:7 seed: a number must not begin with 0, received 010; write 10, or '010' in quotes for a string",
         ],
     ),
     "unknown top key": (
@@ -451,80 +349,6 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
 }
 
-# a --set on a good spec: expected lines
-WRONG_SETTINGS: dict[str, list[str]] = {
-    "epochs=5": ["--set epochs=5 epochs: unknown key, received 'epochs'; write --set fit.epochs=5"],
-    "fit.epochs=0": [
-        "--set fit.epochs=0 fit.epochs: must be a positive number of epochs, received 0",
-    ],
-    "fit.epoch=3": [
-        "--set fit.epoch=3 fit.epoch: unknown key, received 'epoch'; write epochs: 3",
-    ],
-    "layers[0].Dense.units=-1": [
-        "--set layers[0].Dense.units=-1 layers[0].Dense.units: must be a positive integer, received -1",
-    ],
-    "layers[4].Dense.units=1": [
-        "--set layers[4].Dense.units=1: the path does not exist: there is no [4] in a list of 1; at [4].Dense.units",
-    ],
-    "layers[0].Dense.activaton=relu": [
-        "--set layers[0].Dense.activaton=relu layers[0].Dense.activaton: Dense has no such argument, received 'activaton'; did you mean 'activation'?",
-    ],
-    "fit.epochs": [
-        "--set fit.epochs: must be path=value; for example --set fit.epochs=5",
-    ],
-    "=3": [
-        "--set =3: '' is not a path; start with a key of the spec",
-    ],
-    "fit.epochs+=3": [
-        "--set fit.epochs+=3: the path does not exist: '+=' adds to a list, not to 5; at fit.epochs",
-    ],
-    "metrics+=acuracy": [
-        "--set metrics+=acuracy metrics[1]: unknown metric, received 'acuracy'; did you mean 'accuracy'?",
-    ],
-    "extends=base.yaml": [
-        "--set extends=base.yaml extends: must be written in the file, not on the command line, received 'base.yaml'",
-    ],
-    "optimizer=Adm": [
-        "--set optimizer=Adm optimizer: unknown optimizer, received 'Adm'; did you mean 'Adam'?",
-    ],
-    "fit.epochs=[1": [
-        "--set fit.epochs=[1: this [ is never closed; write [1]",
-    ],
-    "dataset.validation={last: 0}": [
-        "--set dataset.validation={last: 0} dataset.validation.last: must be a positive number of rows, or a fraction below 1, received 0",
-    ],
-    "name=no": [
-        "--set name=no: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a string",
-    ],
-    "layers[0]=Flaten": [
-        "--set layers[0]=Flaten layers[0]: unknown layer, received 'Flaten'; did you mean 'Flatten'?",
-    ],
-}
-
-WRONG_BYTES = {
-    "latin-1": (b"name: caf\xe9\n", "SPEC:1:10: is not UTF-8 (byte 0xe9); save the file as UTF-8"),
-    "utf-16": ("a: b".encode("utf-16"), "SPEC:1:1: is not UTF-8 but UTF-16; save the file as UTF-8"),
-    "binary": (
-        b"\x00\x01",
-        "SPEC:1:1: is not YAML: unacceptable character #x0000: special characters are not allowed; "
-        "remove the character",
-    ),
-}
-
-
-def headlines(text: str) -> list[str]:
-    """The lines of an error that are neither source, caret, nor the closing count."""
-    excerpt = re.compile(r" *[0-9]* \| | +\^| {5}")
-    lines = text.splitlines()
-    return [line for line in lines if not excerpt.match(line) and not line.endswith("problems found")]
-
-
-def _assert_refused(result: Result, spec: Path, expected: list[str]) -> None:
-    assert result.status == 2
-    assert result.out == ""
-    assert headlines(result.err) == [line.replace("SPEC", str(spec)) for line in expected]
-    assert not (spec.parent / "runs").exists()
-
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_spec_is_told_with_its_place(
@@ -532,24 +356,7 @@ def test_wrong_spec_is_told_with_its_place(
 ) -> None:
     text, expected = WRONG[case]
     spec = spec_file(text)
-    _assert_refused(mlpcli("train", spec, "--runs-dir", spec.parent / "runs"), spec, expected)
-
-
-@pytest.mark.parametrize("setting", WRONG_SETTINGS)
-def test_wrong_setting_names_the_flag(
-    setting: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
-) -> None:
-    spec = spec_file(GOOD + "metrics: [accuracy]\nfit: {epochs: 5}\n")
-    result = mlpcli("train", spec, "--runs-dir", spec.parent / "runs", "--set", setting)
-    _assert_refused(result, spec, WRONG_SETTINGS[setting])
-
-
-@pytest.mark.parametrize("case", WRONG_BYTES)
-def test_wrong_bytes_are_told(case: str, mlpcli: Callable[..., Result], tmp_path: Path) -> None:
-    content, expected = WRONG_BYTES[case]
-    spec = tmp_path / "spec.yaml"
-    spec.write_bytes(content)
-    _assert_refused(mlpcli("train", spec, "--runs-dir", tmp_path / "runs"), spec, [expected])
+    assert_refused(mlpcli("train", spec, "--runs-dir", spec.parent / "runs"), spec, expected)
 
 
 def test_every_problem_comes_at_once_with_its_source_line(

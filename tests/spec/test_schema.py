@@ -16,9 +16,11 @@ from mlpcli.spec.json_schema import spec_schema
 from mlpcli.spec.yaml_reader import parse_text, read_text
 from tests.conftest import ROOT, Result
 from tests.project.test_docs import CONFIGS, _blocks
+from tests.spec.refusals import GOOD
 from tests.spec.test_bad_searches import BASE
 from tests.spec.test_bad_searches import WRONG as WRONG_SEARCHES
-from tests.spec.test_bad_specs import GOOD, WRONG
+from tests.spec.test_bad_specs import WRONG
+from tests.spec.test_bad_yaml import WRONG_YAML
 from tests.spec.test_search_spec import SEARCHED
 
 UNSEEN = {
@@ -38,7 +40,6 @@ UNSEEN = {
     "same name twice": "two places",
     "a layer reads nothing there": "two places",
     "rows of a table": "two places",
-    "hyperparameter": "train says so",
 }
 """Wrong specs that a schema cannot tell, and what it would have to see."""
 
@@ -67,10 +68,13 @@ def test_every_spec_in_the_docs_is_accepted(index: int) -> None:
     assert _errors(base | parse_text(block, "block").data) == []
 
 
-@pytest.mark.parametrize("case", WRONG)
+EVERY_WRONG = WRONG | WRONG_YAML
+
+
+@pytest.mark.parametrize("case", EVERY_WRONG)
 def test_a_wrong_spec_is_rejected_where_a_schema_can(case: str) -> None:
     try:
-        data = parse_text(WRONG[case][0], case).data
+        data = parse_text(EVERY_WRONG[case][0], case).data
     except SpecError:
         assert UNSEEN[case] == "YAML"
     else:
@@ -125,6 +129,10 @@ def test_every_way_to_write_a_part_is_accepted(change: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_by_itself_is_rejected(change: dict[str, Any]) -> None:
     assert _errors(parse_text(GOOD, "good").data | change) != []
+
+
+def test_what_a_schema_cannot_see_is_among_the_wrong_specs() -> None:
+    assert UNSEEN.keys() <= EVERY_WRONG.keys()
 
 
 def test_a_search_is_accepted_and_its_mistakes_rejected() -> None:
