@@ -15,7 +15,6 @@ from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.tuning.oracle import NoTrial, Oracle
 from mlpcli.tuning.trial_states import MOST_STARTS, TooManyFailures, TrialStates
 from mlpcli.tuning.trials import Result
-from tests.spec.test_search_spec import SEARCHED
 
 OBJECTIVE = Objective("val_accuracy", "max")
 SPACE = "units: {hp: int, min: 4, max: 16, step: 4, name: units}"
@@ -26,11 +25,6 @@ ALGORITHMS: dict[str, tuple[dict[str, Any], int]] = {  # arguments, and how many
     "Hyperband": ({"max_epochs": 4, "factor": 2}, 15),
     "BayesianOptimization": ({"max_trials": 5, "num_initial_points": 3}, 5),
 }
-
-
-@pytest.fixture
-def loaded(spec_file: Callable[[str], Path]) -> LoadedSpec:
-    return load_spec(spec_file(SEARCHED))
 
 
 def _score(trial: Trial) -> Result:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,29 +18,20 @@ from typing import Any
 import pytest
 
 from mlpcli.errors import TrainingError, UsageError
-from mlpcli.report.tune import WorkerReport
-from mlpcli.runs.search_folder import COMPLETED, FAILED, Search, load_search
-from mlpcli.spec.load import LoadedSpec, load_spec
+from mlpcli.runs.search_folder import COMPLETED, FAILED, load_search
 from mlpcli.tuning import chief as chief_module
 from mlpcli.tuning.channel import ask
-from mlpcli.tuning.chief import Chief, serving, wait_for_workers
+from mlpcli.tuning.chief import Chief, wait_for_workers
 from mlpcli.tuning.protocol import CHIEF, split_address
 from mlpcli.tuning.trials import Result
 from mlpcli.tuning.worker import read_contact
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result as Ended
-from tests.spec.test_search_spec import SEARCHED
-from tests.tuning.test_oracle import _new, _states
 from tests.tuning.test_tune import _search, fragile_spec
 
 pytestmark = pytest.mark.slow
 
 GOOD = asdict(Result(COMPLETED, 0.5, 1, 2))
-
-
-@pytest.fixture
-def loaded(spec_file: Callable[[str], Path]) -> LoadedSpec:
-    return load_spec(spec_file(SEARCHED))
 
 
 class Client:
@@ -60,25 +51,6 @@ class Client:
 
     def done(self, number: int, **result: Any) -> None:
         assert "taken" in self.send("done", trial=number, result=GOOD | result)
-
-
-@pytest.fixture
-def open_chief(loaded: LoadedSpec, tmp_path: Path) -> Iterator[Callable[..., Chief]]:
-    """A chief that is being served; a second call is the chief started again."""
-    contexts: list[Any] = []
-
-    def start(trials: int = 4, *, search: Search | None = None, adopt: bool = True) -> Chief:
-        search = search or _new(tmp_path / "search", "RandomSearch", loaded, max_trials=trials)
-        search.save()
-        chief = Chief(_states(search, loaded), WorkerReport(stderr=True), adopt=adopt)
-        context = serving(chief, "127.0.0.1:0")
-        context.__enter__()
-        contexts.append(context)
-        return chief
-
-    yield start
-    for context in contexts:
-        context.__exit__(None, None, None)
 
 
 def test_each_trial_goes_to_one_worker_and_the_search_ends_when_all_are_done(
