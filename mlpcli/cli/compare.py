@@ -58,7 +58,8 @@ def compare(
     at_once.of(check_output, picture, "-o", hint="choose another file with -o")
     for run in found:
         show_left_out(run.left_out)
-    at_once.of(check_wishes, found, metric=metric, split=split)
+    if chosen:
+        at_once.of(check_wishes, found, metric=metric, split=split)
     at_once.finish()
     _compare(found, output, picture, metric=metric, split=split, test=test, json=json)
 

@@ -201,6 +201,7 @@ def check_by(run: Run, split: str, data: Path | None, by: list[str], reading: Re
         return
     from mlpcli.data.readers.find_files import is_table, named_files
     from mlpcli.errors import DataError, SpecError
+    from mlpcli.inference.named_in_options import check_by_own_rows
     from mlpcli.inference.row_columns import columns_of_file, names_of_array, names_of_split
     from mlpcli.inference.wanted_groups import wanted_groups
     from mlpcli.model.run_contract import run_contract
@@ -208,8 +209,12 @@ def check_by(run: Run, split: str, data: Path | None, by: list[str], reading: Re
 
     contract = run_contract(run)
     if data is not None:
-        of_table = all(map(is_table, named_files(str(data))))
-        found = columns_of_file(data, contract, reading=reading).names if of_table else None
+        try:
+            of_table = all(map(is_table, named_files(str(data))))
+            found = columns_of_file(data, contract, reading=reading).names if of_table else None
+        except DataError:  # `check_first` reports it
+            check_by_own_rows(run, by, str(data))
+            return
         names = names_of_array(contract) if found is None else found
     else:
         try:

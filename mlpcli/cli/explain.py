@@ -53,6 +53,7 @@ def explain(
     from mlpcli.cli.evaluate import check_first
     from mlpcli.cli.named import find_named
     from mlpcli.errors import AllAtOnce
+    from mlpcli.inference.named_in_options import check_metric
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     at_once = AllAtOnce()
@@ -60,6 +61,8 @@ def explain(
     of_images = at_once.of(_is_of_images, found)
     if of_images and of_images.value:
         at_once.of(_refuse_of_columns, found, {"--metric": metric, "--repeats": repeats, "--rows": rows})
+    elif metric is not None:
+        at_once.of(check_metric, found, metric)
     at_once.finish()
     if of_images.value:
         _explain_images(found, split, figures=figures, json=json)

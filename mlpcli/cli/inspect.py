@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlpcli.data.inspect.survey import Survey
     from mlpcli.data.inspect.survey_images import ImageSurvey
     from mlpcli.data.readers.reading import Reading
+    from mlpcli.errors import AllAtOnce, Step
     from mlpcli.report.inspect import Column
     from mlpcli.runs.drift_results import Drift
     from mlpcli.runs.folder import Run
@@ -83,27 +84,36 @@ def inspect(
     debug: DebugOption = False,
 ) -> None:
     """Show the columns of a table, or a folder's images, and warnings; or how rows differ from a run's."""
-    reading = reading_of(sheet, query, delimiter, comment, charset, header)
+    from mlpcli.data.readers.find_files import is_image_folder, named_files
+    from mlpcli.errors import AllAtOnce
+
+    at_once = AllAtOnce()
+    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
+    for each in filter(None, (data, test)):
+        at_once.of(named_files, each)
     if against is not None:
-        _check_against(target, task, test, fail_on)
+        at_once.of(_check_against, target, task, test, fail_on)
         chosen = DriftOptions(against, fail_on, figures, best, runs_dir, json)
-        _inspect_against(data, reading, chosen)
+        _inspect_against(at_once, data, read, chosen)
         return
     if fail_on is not None:
-        raise _usage("--fail-on: is for a comparison with a run", fail_on, "add --against RUN")
-    from mlpcli.data.readers.find_files import is_image_folder
-
+        with at_once:
+            raise _usage("--fail-on: is for a comparison with a run", fail_on, "add --against RUN")
     if is_image_folder(Path(data)):
         from mlpcli.cli.inspect_images import inspect_images, refuse_for_images
 
-        refuse_for_images({"--target": target, "--task": task, "--test": test}, reading)
+        if read:
+            at_once.of(refuse_for_images, {"--target": target, "--task": task, "--test": test}, read.value)
+        at_once.finish()
         inspect_images(Path(data), data, json=json)
         return
-    survey = _checked_survey(data, target, task, reading)
+    survey = _checked_survey(at_once, data, target, task, read)
     _show(survey, _warnings(survey, test), target, json=json)
 
 
-def _checked_survey(data: str, target: str | None, task: str | None, reading: Reading) -> Survey:
+def _checked_survey(
+    at_once: AllAtOnce, data: str, target: str | None, task: str | None, read: Step[Reading]
+) -> Survey:
     """Survey a table; before it is read, check that it has the target, and that the task is one.
 
     Raises:
@@ -112,14 +122,13 @@ def _checked_survey(data: str, target: str | None, task: str | None, reading: Re
     from mlpcli.data.inspect.survey import survey_table
     from mlpcli.data.inspect.target_task import check_task
     from mlpcli.data.inspect.wanted_columns import check_columns_wanted
-    from mlpcli.errors import AllAtOnce
 
     if target is not None:
-        at_once = AllAtOnce()
-        at_once.of(check_columns_wanted, data, target, None, reading)
+        if read:
+            at_once.of(check_columns_wanted, data, target, None, read.value)
         at_once.of(check_task, task)
-        at_once.finish()
-    return survey_table(data, target, task, reading)
+    at_once.finish()
+    return survey_table(data, target, task, read.value)
 
 
 def _warnings(survey: Survey, test: str | None) -> list[str]:
@@ -170,14 +179,19 @@ def _check_against(target: str | None, task: str | None, test: str | None, fail_
     Raises:
         UsageError: there is one.
     """
-    from mlpcli.errors import UsageError, wrong_choice
+    from mlpcli.errors import Problem, UsageError, wrong_choice
     from mlpcli.runs.drift_results import SIZES
 
-    for option, value in (("--target", target), ("--task", task), ("--test", test)):
-        if value is not None:
-            raise _usage(f"{option}: is not for --against, whose run knows its target", value, "leave it out")
+    rule = "is not for --against, whose run knows its target"
+    problems = [
+        Problem(f"{option}: {rule}", received=value, hint="leave it out")
+        for option, value in (("--target", target), ("--task", task), ("--test", test))
+        if value is not None
+    ]
     if fail_on is not None and fail_on not in SIZES[1:]:
-        raise UsageError(wrong_choice("--fail-on", fail_on, SIZES[1:]))
+        problems.append(wrong_choice("--fail-on", fail_on, SIZES[1:]))
+    if problems:
+        raise UsageError(*problems)
 
 
 class DriftOptions(NamedTuple):
@@ -191,15 +205,17 @@ class DriftOptions(NamedTuple):
     json: bool
 
 
-def _inspect_against(data: str, reading: Reading, chosen: DriftOptions) -> None:
+def _inspect_against(at_once: AllAtOnce, data: str, read: Step[Reading], chosen: DriftOptions) -> None:
     from mlpcli.cli.named import find_named
     from mlpcli.inference.inspect_drift import inspect_drift
     from mlpcli.report import console
     from mlpcli.report.drift_lines import drift_json, show_drift
     from mlpcli.runs.drift_results import SIZES
 
-    run = find_named(chosen.against, chosen.runs_dir, best=chosen.best)
-    drift = inspect_drift(data, run, reading)
+    named = at_once.of(find_named, chosen.against, chosen.runs_dir, best=chosen.best)
+    at_once.finish()
+    run = named.value
+    drift = inspect_drift(data, run, read.value)
     for warning in drift.warnings:
         console.show_sentence(warning, stderr=True, style="yellow")
     drawn = _draw_drift(run, drift) if chosen.figures else None

@@ -48,12 +48,17 @@ def label_check(
     """Show the rows whose label the models of a run's folds doubt most, none of which had seen the row."""
     from mlpcli.cli.named import find_named
     from mlpcli.errors import AllAtOnce
+    from mlpcli.inference.label_check import require_folds
+    from mlpcli.inference.named_in_options import check_kept
     from mlpcli.report import console
     from mlpcli.report import label_check as report
 
     at_once, wanted = AllAtOnce(), None if keep is None else tuple(keep)
     at_once.of(_check_file, output, keep, force=force)
     named = at_once.of(find_named, run, runs_dir, best=best)
+    if named:
+        at_once.of(require_folds, named.value)
+        at_once.of(check_kept, named.value, keep or ())
     at_once.finish()
     from mlpcli.inference.label_check import CheckOptions, check_labels
 

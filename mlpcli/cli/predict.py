@@ -124,6 +124,7 @@ def predict(
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
     from mlpcli.cli.named import find_named
     from mlpcli.errors import AllAtOnce
+    from mlpcli.inference.named_in_options import check_explained
 
     target = Path(output) if output not in (None, "-") else None
     at_once, kept = AllAtOnce(), tuple(keep or ())
@@ -133,8 +134,9 @@ def predict(
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
     read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
     _check_first(at_once, named, data, kept, intervals, read)
-    if named and how:
+    if named and how and how.value is not None:
         at_once.of(refuse_of_kind, named.value, how.value, strongest, pictures, force=force)
+        at_once.of(check_explained, named.value, how.value)
     at_once.finish()
     from mlpcli.inference.predict import PredictOptions
 
@@ -196,6 +198,7 @@ def _check_first(
     from mlpcli.data.first_look import check_new_rows
     from mlpcli.data.readers.find_files import named_files
     from mlpcli.errors import Step
+    from mlpcli.inference.named_in_options import check_kept_by_own_rows
     from mlpcli.model.run_contract import at_level, run_contract
 
     contract: Step[Contract] = Step()
@@ -207,10 +210,11 @@ def _check_first(
         at_once.of(at_level, contract.value, level)
     if data == "-":
         return
-    if contract and reading:
+    there = at_once.of(named_files, data)
+    if run and contract and reading:
         at_once.of(check_new_rows, data, contract.value, keep=keep, reading=reading.value)
-    else:
-        at_once.of(named_files, data)
+        if keep and not there:
+            at_once.of(check_kept_by_own_rows, run.value, keep, data)
 
 
 def _check_outputs(target: Path | None, rejects: Path | None, *, force: bool) -> None:

@@ -60,7 +60,7 @@ PicturesOption = Annotated[
 
 
 def refuse_of_kind(
-    run: Run, options: ExplainOptions | None, strongest: int | None, pictures: Path | None, *, force: bool
+    run: Run, options: ExplainOptions, strongest: int | None, pictures: Path | None, *, force: bool
 ) -> None:
     """Refuse what is for columns where a run is of images, a folder of theirs that exists, and the reverse.
 
@@ -71,8 +71,6 @@ def refuse_of_kind(
     from mlpcli.errors import Problem, UsageError
     from mlpcli.model.run_contract import run_contract
 
-    if options is None:
-        return
     images = is_image(run_contract(run))
     columns = {"--group": next(iter(options.groups), None), "--strongest": strongest}
     given = columns if images else {"--pictures": pictures}

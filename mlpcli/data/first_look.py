@@ -14,8 +14,8 @@ from mlpcli.data.dataset import Contract
 from mlpcli.data.images.find_images import list_images
 from mlpcli.data.images.new_images import no_classes, reading_for
 from mlpcli.data.readers.dialect import PLAIN
-from mlpcli.data.readers.find_files import are_images, find_files, is_table, named_files
-from mlpcli.data.readers.partitions import folder_keys
+from mlpcli.data.readers.find_files import are_images, as_path, find_files, is_table, named_files
+from mlpcli.data.readers.partitions import DataFiles, folder_keys
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import NoRowsError
 from mlpcli.data.readers.tables import check_columns, check_model_columns, open_table, open_tables
@@ -28,7 +28,7 @@ from mlpcli.data.sources.column_problems import (
 from mlpcli.data.sources.table_source import dialect_of, target_columns
 from mlpcli.data.split_columns import split_column_problems
 from mlpcli.data.stream import kept_columns
-from mlpcli.errors import DataError, KeyPath, MlpcliError, NotInFileError, Problem, SpecError
+from mlpcli.errors import AllAtOnce, DataError, KeyPath, MlpcliError, NotInFileError, Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.split_forms import SPLITS
 from mlpcli.spec.validate import follow_location
@@ -56,13 +56,24 @@ def check_new_rows(
         DataError: a file is missing, of an unknown format, or without a column.
         UsageError: a column to keep is not there.
     """
-    paths = named_files(text)
-    reading.check(paths)
-    if are_images(paths):
-        reading_for(contract, text)
-        if target and not any(list_images(path).counts for path in paths if path.is_dir()):
-            raise no_classes(text)
-        return
+    at_once = AllAtOnce()
+    named = at_once.of(named_files, text)
+    # Which files an option is for shows in their names, whether they are there or not.
+    at_once.of(reading.check, named.value if named else [as_path(text)])
+    if named and are_images(named.value):
+        with at_once:
+            reading_for(contract, text)
+            if target and not any(list_images(path).counts for path in named.value if path.is_dir()):
+                raise no_classes(text)
+    elif named:
+        at_once.of(_check_tables, named.value, contract, keep, target, reading)
+    at_once.finish()
+
+
+def _check_tables(
+    paths: DataFiles, contract: Contract, keep: tuple[str, ...], target: bool, reading: Reading
+) -> None:
+    """Check that those of some files that are tables have the columns of a model; see `check_new_rows`."""
     for path, keys in zip(paths, folder_keys(paths, contract_columns(contract)), strict=True):
         if not is_table(path):
             continue
@@ -73,16 +84,18 @@ def check_new_rows(
             if len(paths) == 1:
                 raise
             continue
+        at_once = AllAtOnce()
         features = contract.features if contract.preprocessor is None else contract.preprocessor.names
         if target and (not features or {*features} & {*file.names}):  # or else it is another table altogether
-            check_target(file.names, contract, str(path))
-        kept_columns(file.names, keep, file.origin.label)
+            at_once.of(check_target, file.names, contract, str(path))
+        at_once.of(kept_columns, file.names, keep, file.origin.label)
         if contract.image is not None:
-            check_columns(file.names, [contract.image.file_column], file.origin)
+            at_once.of(check_columns, file.names, [contract.image.file_column], file.origin)
         elif contract.preprocessor is not None:
-            check_model_columns(file.names, contract.preprocessor.names, file.origin)
+            at_once.of(check_model_columns, file.names, contract.preprocessor.names, file.origin)
         elif contract.kind == "table":
-            check_model_columns(file.names, contract.features, file.origin)
+            at_once.of(check_model_columns, file.names, contract.features, file.origin)
+        at_once.finish()
 
 
 def check_target(names: tuple[str, ...], contract: Contract, label: str) -> None:

@@ -22,5 +22,6 @@ where the training rows are gone; `tell_apart` of all columns together.
 
 `export`: `export` and `export_docker`, with `export_rows` to compare and `quantized_scores`.
 
+`named_in_options` checks, before TensorFlow is imported, what options name: columns, classes, metrics.
 `row_columns` reads the raw columns of rows for those that need them.
 """

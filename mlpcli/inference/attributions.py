@@ -11,10 +11,10 @@ import numpy as np
 from mlpcli.data.raw_columns import column_places, places_beside_images, values_at
 from mlpcli.data.stored.sampled_rows import sampled_split
 from mlpcli.data.types import Array, Arrays
-from mlpcli.errors import Problem, UsageError
 from mlpcli.inference.column_groups import ColumnGroup, column_groups, positions
 from mlpcli.inference.evaluate import predict_outputs
 from mlpcli.inference.explained_values import Explained, chosen_units, explained_values, units_of
+from mlpcli.inference.named_in_options import no_columns
 from mlpcli.inference.own_data import own_data
 from mlpcli.model.trained_model import TrainedModel
 from mlpcli.runs.explanation import ExplainOptions
@@ -67,9 +67,7 @@ class Explainer:
         contract = trained.contract
         places = column_places(contract)
         if not places:
-            shape = " x ".join(map(str, contract.shape))
-            rule = f"--explain: run {trained.run.label} reads rows of {shape} values, which are no columns"
-            raise UsageError(Problem(rule, hint="explain a run of tables or of flat arrays"))
+            raise no_columns(trained.run.label, contract)
         train = sampled_split(own_data(trained).dataset.train, trained.spec.fit.memory_bytes)
         rows = _flat_rows(trained, train.x)
         random = np.random.default_rng([trained.spec.seed, 3])

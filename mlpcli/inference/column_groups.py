@@ -45,7 +45,27 @@ def column_groups(
     Raises:
         UsageError: there is no such column, or it is in two groups, or a name is taken.
     """
-    given = [_parse(text, list(places)) for text in wanted if text != CORRELATED or CORRELATED in places]
+    given = given_groups(wanted, list(places))
+    taken = {column for each in given for column in each.columns}
+    if CORRELATED in wanted and CORRELATED not in places:
+        rest = {name: own for name, own in places.items() if name not in taken and name not in images}
+        found = correlated_groups(background, rest, LEAST_CORRELATION) if len(rest) > 1 else []
+        given += [ColumnGroup("+".join(each), each) for each in found]
+    by_column = {column: each for each in given for column in each.columns}
+    return tuple(dict.fromkeys(by_column.get(name) or ColumnGroup(name, (name,)) for name in places))
+
+
+def given_groups(wanted: Sequence[str], columns: Sequence[str]) -> list[ColumnGroup]:
+    """Return the groups that are named, without those of correlated columns.
+
+    Args:
+        wanted: as in `column_groups`.
+        columns: of the run.
+
+    Raises:
+        UsageError: as `column_groups`.
+    """
+    given = [_parse(text, columns) for text in wanted if text != CORRELATED or CORRELATED in columns]
     problems = []
     taken: dict[str, str] = {}
     for each in given:
@@ -54,25 +74,20 @@ def column_groups(
                 Problem(f"--group {each.name}: no column is named", hint="write NAME=A,B, or A,B")
             )
         for column in each.columns:
-            if column not in places:
-                hint = nearest_column(column, list(places))
+            if column not in columns:
+                hint = nearest_column(column, columns)
                 problems.append(Problem(f"--group: the run has no column {column!r}", hint=hint))
             elif column in taken:
                 rule = f"--group: column {column!r} is in two groups, {taken[column]} and {each.name}"
                 problems.append(Problem(rule, hint="a column counts once"))
             taken.setdefault(column, each.name)
-    names = [each.name for each in given] + [name for name in places if name not in taken]
+    names = [each.name for each in given] + [name for name in columns if name not in taken]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         rule = f"--group {name}: there is a column or a group of this name"
         problems.append(Problem(rule, hint="choose another name"))
     if problems:
         raise UsageError(*problems)
-    if CORRELATED in wanted and CORRELATED not in places:
-        rest = {name: own for name, own in places.items() if name not in taken and name not in images}
-        found = correlated_groups(background, rest, LEAST_CORRELATION) if len(rest) > 1 else []
-        given += [ColumnGroup("+".join(each), each) for each in found]
-    by_column = {column: each for each in given for column in each.columns}
-    return tuple(dict.fromkeys(by_column.get(name) or ColumnGroup(name, (name,)) for name in places))
+    return given
 
 
 def _parse(text: str, columns: Sequence[str]) -> ColumnGroup:

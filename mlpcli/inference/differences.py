@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlpcli import runs
-from mlpcli.errors import Problem, UsageError, listing, nearest
+from mlpcli.errors import AllAtOnce, Problem, UsageError, listing, nearest
 from mlpcli.inference.compare_settings import compare_settings
 from mlpcli.runs.folder import Run
 from mlpcli.runs.main_metric import main_metric
@@ -25,6 +25,15 @@ def check_wishes(found: Sequence[Run], *, metric: str | None, split: str | None)
     Raises:
         UsageError: no run has the split, or not every run has the metric.
     """
+    at_once = AllAtOnce()
+    at_once.of(_check_split, found, split)
+    measured = [list(dict.fromkeys(n for each in run.record.metrics.values() for n in each)) for run in found]
+    if metric is not None and all(measured):
+        at_once.of(main_metric, found, measured, metric)
+    at_once.finish()
+
+
+def _check_split(found: Sequence[Run], split: str | None) -> None:
     known = [set(run.record.data.rows) for run in found if run.record.data is not None]
     if split is not None and known and not any(split in each for each in known):
         names = list(dict.fromkeys(name for run in found if run.record.data for name in run.record.data.rows))
@@ -32,9 +41,6 @@ def check_wishes(found: Sequence[Run], *, metric: str | None, split: str | None)
         raise UsageError(
             Problem(rule, received=split, hint=f"{nearest(split, names)} they have {listing(names)}".strip())
         )
-    measured = [list(dict.fromkeys(n for each in run.record.metrics.values() for n in each)) for run in found]
-    if metric is not None and all(measured):
-        main_metric(found, measured, metric)
 
 
 def find_differences(found: Sequence[Run], *, metric: str | None, split: str | None) -> Significance:

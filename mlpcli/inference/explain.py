@@ -21,8 +21,9 @@ from mlpcli.data.raw_columns import (
     with_values,
 )
 from mlpcli.data.types import Array, Arrays
-from mlpcli.errors import Problem, UsageError, nearest
+from mlpcli.errors import Problem, UsageError
 from mlpcli.inference.evaluate import predict_outputs, values_of
+from mlpcli.inference.named_in_options import no_metric
 from mlpcli.inference.own_data import own_data, own_split
 from mlpcli.inference.row_values import RowValues, row_values
 from mlpcli.model.build import output_loss
@@ -178,8 +179,7 @@ def _metric_of(trained: TrainedModel, split: Split, name: str | None) -> RowMetr
         )
     measured = found.metric(name)
     if measured is None:
-        hint = nearest(name, known) or f"the metrics are {', '.join(known)}"
-        raise UsageError(Problem(f"--metric {name}: run {trained.run.label} has no such metric", hint=hint))
+        raise no_metric(name, trained.run.label, known)
     return measured
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from mlpcli.data.dataset import Output
 from mlpcli.data.levels import median_of
 from mlpcli.data.types import Array, Arrays
-from mlpcli.errors import Problem, UsageError, nearest
+from mlpcli.errors import Problem, UsageError
 from mlpcli.inference.evaluate import values_of
+from mlpcli.inference.named_in_options import check_class
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import predicted_classes
@@ -116,13 +117,7 @@ def explained_values(trained: TrainedModel, class_name: str | None) -> tuple[Exp
         rule = f"run {label} predicts embeddings or sequences of labels"
         raise UsageError(Problem(rule, hint="--explain is for numbers, classes and labels"))
     if class_name is not None:
-        known = {name for part in parts for name in part.output.classes or ()}
-        if not known:
-            rule = f"--class {class_name}: run {label} predicts numbers, which are explained in their units"
-            raise UsageError(Problem(rule, hint="leave --class out"))
-        if class_name not in known:
-            hint = nearest(class_name, known) or f"the classes are {', '.join(sorted(known)[:12])}"
-            raise UsageError(Problem(f"--class {class_name}: run {label} has no such class", hint=hint))
+        check_class(trained.contract, class_name, label)
         _check_score(parts, class_name, label)
     return tuple(each for part in parts for each in _of_part(part, class_name))
 

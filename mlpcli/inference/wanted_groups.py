@@ -29,7 +29,9 @@ class Wanted:
     is_predicted: bool = False
 
 
-def wanted_groups(contract: Contract, columns: Sequence[str], given: Sequence[str]) -> list[Wanted]:
+def wanted_groups(
+    contract: Contract, columns: Sequence[str], given: Sequence[str], *, rows: str = "the rows"
+) -> list[Wanted]:
     """Return what is meant by the names of `--by`.
 
     Args:
@@ -37,6 +39,7 @@ def wanted_groups(contract: Contract, columns: Sequence[str], given: Sequence[st
         columns: names of the columns of the rows.
         given: names of columns, of targets, or of what is predicted of one: `predicted_<target>`; a text may
             hold several with commas between them.
+        rows: what the rows are called, in the plural.
 
     Raises:
         UsageError: there is no such column, or a row has several values of it.
@@ -55,7 +58,7 @@ def wanted_groups(contract: Contract, columns: Sequence[str], given: Sequence[st
             found.append(Wanted(name if name in columns else numbered))
         else:
             others = [each for each in made if each not in columns]
-            rule = f"--by {name}: the rows have no such column"
+            rule = f"--by {name}: {rows} have no such column"
             hint = nearest(name, [*columns, *others], cutoff=CLOSE_COLUMNS) or nearest_column(name, columns)
             hint += f"; besides columns: {listing(others)}" if others else ""
             problems.append(Problem(rule, hint=hint))

@@ -133,11 +133,14 @@ def _sizes(dataset: Dataset, wanted: RowsWanted) -> tuple[int, ...]:
         halves = (round(rows / 2**power) for power in range(MOST_SIZES))
         return tuple(sorted({rows, *(size for size in halves if size >= fewest)}))
     found = [round(size * rows) if isinstance(size, float) else size for size in wanted.sizes]
+    problems = []
     for given, size in zip(wanted.sizes, found, strict=True):
         if not max(1, classes) <= size <= rows:
             least = f"at least {classes}, one of each class" if size < classes else f"at most {rows:,}"
             rule = f"--sizes: the training split has {counted(rows, 'row')}; a size must be {least}"
-            raise UsageError(Problem(rule, received=given))
+            problems.append(Problem(rule, received=given))
+    if problems:
+        raise UsageError(*problems)
     return tuple(sorted(set(found)))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from mlpcli.errors import AllAtOnce, DataError, Problem, RunError, SpecError, UsageError
 from mlpcli.spec.load import load_text
+from tests.bare_runs import train_bare
 from tests.conftest import Result
 
 EXISTS = "the file exists already; add --force to replace it, or choose another with -o"
@@ -69,6 +70,91 @@ def test_a_file_that_exists_hides_no_other_mistake(
         assert message in result.err
     there = {name: Path(name).read_text() for name in ("there.yaml", "there.csv", "there.png")}
     assert set(there.values()) == {"layers: [Flatten]\n"}
+
+
+OF_A_RUN: dict[str, tuple[str, ...]] = {
+    "evaluate tiny --data none.csv --by nosuch,predicted_clas --sheet s": (
+        "none.csv: there is no such file",
+        "--sheet: is for an Excel file, received 'none.csv'",
+        "--by nosuch: the rows of run tiny/",
+        "--by predicted_clas: the rows of run tiny/",
+    ),
+    "evaluate tiny --data t.csv --by nosuch --query q": (
+        "--query: is for a database, received 't.csv'",
+        "t.csv: none of the 4 columns of the model is in it",
+        "--by nosuch: the rows have no such column",
+    ),
+    "predict tiny none.csv --on-unknown nul --explain --class setsa --group a,b": (
+        "none.csv: there is no such file",
+        "--on-unknown: must be error",
+        "--class setsa: run tiny/",
+        "--group: the run has no column 'a'",
+        "--group: the run has no column 'b'",
+    ),
+    "predict tiny t.csv --keep nosuch": (
+        "--keep: t.csv has no column 'nosuch'",
+        "t.csv: none of the 4 columns of the model is in it",
+    ),
+    "explain tiny --split tset --metric acuracy": (
+        "has no tset split; did you mean 'test'?",
+        "--metric acuracy: run tiny/",
+    ),
+    "compare tiny tiny --split tset --metric acuracy": (
+        "--split: no run has this split, received 'tset'",
+        "--metric: is not a metric that all runs have, received 'acuracy'",
+    ),
+    "compare tiny gone --metric acuracy": ("there is no run 'gone'",),
+    "label-check tiny -o no/where.csv": (
+        "-o no/where.csv: there is no folder no",
+        "has no predictions of rows that its model was not trained on",
+    ),
+    "inspect none.csv --against gone --target x --fail-on bad --charset latn1": (
+        "--charset: must be a character set",
+        "none.csv: there is no such file",
+        "--target: is not for --against",
+        "--fail-on: must be small",
+        "there is no run 'gone'",
+    ),
+    "inspect none.csv --target x --test lost.csv --fail-on small": (
+        "none.csv: there is no such file",
+        "lost.csv: there is no such file",
+        "--fail-on: is for a comparison with a run",
+    ),
+}
+
+
+@pytest.mark.parametrize("command", OF_A_RUN)
+def test_a_missing_file_hides_no_mistake_in_an_option(
+    command: str,
+    tiny_run: Path,
+    mlpcli: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("size,target\n1,setosa\n2,virginica\n")
+    result = mlpcli(*command.split(), "--runs-dir", tiny_run)
+    assert (result.status, result.out) == (2, "")
+    for message in OF_A_RUN[command]:
+        assert message in result.err
+    assert len(OF_A_RUN[command]) == 1 or f"{len(OF_A_RUN[command])} problems found" in result.err
+
+
+def test_a_column_to_keep_is_looked_for_in_the_own_rows_of_a_run_where_the_file_is_missing(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("id,size,price\n" + "".join(f"r{n},{n},{2 * n}\n" for n in range(40)))
+    spec = "dataset: {path: t.csv, target: price, features: [size], validation: 0.2}\nlayers: [{Dense: {units: 1}}]\n"
+    Path("s.yaml").write_text(spec + "loss: mse\nfit: {epochs: 1, engine: graph}\n")
+    train_bare(Path("s.yaml"), Path("runs"))
+    wrong = mlpcli("predict", "s", "none.csv", "--keep", "id,idd").err
+    assert "none.csv: there is no such file" in wrong
+    assert "has no column 'idd'; did you mean 'id'?" in wrong
+    assert "or none.csv has it, once it can be read" in wrong
+    assert "2 problems found" in wrong
+    Path("t.csv").rename("elsewhere.csv")  # then nothing is known of the columns that new rows may have
+    assert "problems found" not in mlpcli("predict", "s", "none.csv", "--keep", "id,idd").err
 
 
 def test_names_of_a_spec_are_checked_with_its_layers_and_before_tensorflow(
