@@ -96,19 +96,23 @@ def inspect(
         chosen = DriftOptions(against, fail_on, figures, best, runs_dir, json)
         _inspect_against(at_once, data, read, chosen)
         return
-    if fail_on is not None:
-        with at_once:
-            raise _usage("--fail-on: is for a comparison with a run", fail_on, "add --against RUN")
+    at_once.of(_check_alone, fail_on)
     if is_image_folder(Path(data)):
-        from mlpcli.cli.inspect_images import inspect_images, refuse_for_images
-
-        if read:
-            at_once.of(refuse_for_images, {"--target": target, "--task": task, "--test": test}, read.value)
-        at_once.finish()
-        inspect_images(Path(data), data, json=json)
+        _inspect_folder(at_once, data, {"--target": target, "--task": task, "--test": test}, read, json=json)
         return
     survey = _checked_survey(at_once, data, target, task, read)
     _show(survey, _warnings(survey, test), target, json=json)
+
+
+def _inspect_folder(
+    at_once: AllAtOnce, folder: str, options: Mapping[str, object], read: Step[Reading], *, json: bool
+) -> None:
+    from mlpcli.cli.inspect_images import inspect_images, refuse_for_images
+
+    if read:
+        at_once.of(refuse_for_images, options, read.value)
+    at_once.finish()
+    inspect_images(Path(folder), folder, json=json)
 
 
 def _checked_survey(
@@ -167,10 +171,17 @@ def _show(survey: Survey, warnings: list[str], target: str | None, *, json: bool
         report.show_survey(survey.path, survey.table.rows, _columns(survey), warnings, _task(survey))
 
 
-def _usage(rule: str, received: object, hint: str) -> Exception:
+def _check_alone(fail_on: str | None) -> None:
+    """Refuse what is for a comparison with a run.
+
+    Raises:
+        UsageError: it is given.
+    """
     from mlpcli.errors import Problem, UsageError
 
-    return UsageError(Problem(rule, received=received, hint=hint))
+    if fail_on is not None:
+        rule = "--fail-on: is for a comparison with a run"
+        raise UsageError(Problem(rule, received=fail_on, hint="add --against RUN"))
 
 
 def _check_against(target: str | None, task: str | None, test: str | None, fail_on: str | None) -> None:

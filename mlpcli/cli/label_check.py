@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,9 @@ from mlpcli.cli.options import (
     RunsDirOption,
     check_output,
 )
+
+if TYPE_CHECKING:
+    from mlpcli.runs.folder import Run
 
 
 def label_check(
@@ -48,27 +52,44 @@ def label_check(
     """Show the rows whose label the models of a run's folds doubt most, none of which had seen the row."""
     from mlpcli.cli.named import find_named
     from mlpcli.errors import AllAtOnce
-    from mlpcli.inference.label_check import require_folds
-    from mlpcli.inference.named_in_options import check_kept
-    from mlpcli.report import console
-    from mlpcli.report import label_check as report
 
-    at_once, wanted = AllAtOnce(), None if keep is None else tuple(keep)
+    at_once = AllAtOnce()
     at_once.of(_check_file, output, keep, force=force)
     named = at_once.of(find_named, run, runs_dir, best=best)
     if named:
-        at_once.of(require_folds, named.value)
-        at_once.of(check_kept, named.value, keep or ())
+        at_once.of(_check_run, named.value, keep or ())
     at_once.finish()
-    from mlpcli.inference.label_check import CheckOptions, check_labels
+    _check(named.value, top, output, None if keep is None else tuple(keep), json=json)
 
-    found, check = named.value, check_labels(named.value, CheckOptions(top, output, wanted))
+
+def _check(found: Run, top: int, output: Path | None, keep: tuple[str, ...] | None, *, json: bool) -> None:
+    from mlpcli.inference.label_check import CheckOptions, check_labels
+    from mlpcli.report import console
+    from mlpcli.report import label_check as report
+
+    check = check_labels(found, CheckOptions(top, output, keep))
     for warning in check.warnings:
         console.show_sentence(warning, stderr=True, style="yellow")
     if json:
         console.show_json(report.label_check_json(found.label, found.folder, check))
     else:
         report.show_label_check(found.label, check)
+
+
+def _check_run(run: Run, keep: Sequence[str]) -> None:
+    """Check that a run has folds, and its table the columns to keep.
+
+    Raises:
+        UsageError: with what is missing.
+    """
+    from mlpcli.errors import AllAtOnce
+    from mlpcli.inference.label_check import require_folds
+    from mlpcli.inference.named_in_options import check_kept
+
+    at_once = AllAtOnce()
+    at_once.of(require_folds, run)
+    at_once.of(check_kept, run, keep)
+    at_once.finish()
 
 
 def _check_file(output: Path | None, keep: list[str] | None, *, force: bool) -> None:

@@ -36,8 +36,8 @@ from mlpcli.cli.predict_explain import (
     GroupOption,
     PicturesOption,
     StrongestOption,
+    check_with_run,
     explain_options,
-    refuse_of_kind,
 )
 
 if TYPE_CHECKING:
@@ -124,7 +124,6 @@ def predict(
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
     from mlpcli.cli.named import find_named
     from mlpcli.errors import AllAtOnce
-    from mlpcli.inference.named_in_options import check_explained
 
     target = Path(output) if output not in (None, "-") else None
     at_once, kept = AllAtOnce(), tuple(keep or ())
@@ -135,8 +134,7 @@ def predict(
     read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
     _check_first(at_once, named, data, kept, intervals, read)
     if named and how and how.value is not None:
-        at_once.of(refuse_of_kind, named.value, how.value, strongest, pictures, force=force)
-        at_once.of(check_explained, named.value, how.value)
+        at_once.of(check_with_run, named.value, how.value, strongest, pictures, force=force)
     at_once.finish()
     from mlpcli.inference.predict import PredictOptions
 

@@ -59,7 +59,24 @@ PicturesOption = Annotated[
 ]
 
 
-def refuse_of_kind(
+def check_with_run(
+    run: Run, options: ExplainOptions, strongest: int | None, pictures: Path | None, *, force: bool
+) -> None:
+    """Check how predictions are explained with what the run is: of columns or of images, its classes.
+
+    Raises:
+        UsageError: a column or class is not there, or an option is for rows of the other kind.
+    """
+    from mlpcli.errors import AllAtOnce
+    from mlpcli.inference.named_in_options import check_explained
+
+    at_once = AllAtOnce()
+    at_once.of(_refuse_of_kind, run, options, strongest, pictures, force=force)
+    at_once.of(check_explained, run, options)
+    at_once.finish()
+
+
+def _refuse_of_kind(
     run: Run, options: ExplainOptions, strongest: int | None, pictures: Path | None, *, force: bool
 ) -> None:
     """Refuse what is for columns where a run is of images, a folder of theirs that exists, and the reverse.

@@ -145,8 +145,8 @@ def test_a_column_to_keep_is_looked_for_in_the_own_rows_of_a_run_where_the_file_
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("t.csv").write_text("id,size,price\n" + "".join(f"r{n},{n},{2 * n}\n" for n in range(40)))
-    spec = "dataset: {path: t.csv, target: price, features: [size], validation: 0.2}\nlayers: [{Dense: {units: 1}}]\n"
-    Path("s.yaml").write_text(spec + "loss: mse\nfit: {epochs: 1, engine: graph}\n")
+    spec = "dataset: {path: t.csv, target: price, features: [size], validation: 0.2}\nloss: mse\n"
+    Path("s.yaml").write_text(spec + "layers: [{Dense: {units: 1}}]\nfit: {epochs: 1, engine: graph}\n")
     train_bare(Path("s.yaml"), Path("runs"))
     wrong = mlpcli("predict", "s", "none.csv", "--keep", "id,idd").err
     assert "none.csv: there is no such file" in wrong
