@@ -94,10 +94,10 @@ def _text_of(spec: Path, settings: Sequence[str], given: str | None) -> SpecText
 
 
 def _data_problems(text: SpecText, folder: Path) -> list[Problem]:
-    """Return what the files of the spec's data show; nothing for data without files."""
+    """Return what the files of the spec's data show of `dataset` and `inputs`; nothing without files."""
     section = text.data.get("dataset")
     if not isinstance(section, dict) or not isinstance(section.get("path"), str):
         return []
     from mlpcli.data.first_look import dataset_problems
 
-    return list(dataset_problems(section, folder))
+    return list(dataset_problems(section, folder, text.data.get("inputs")))

@@ -163,6 +163,17 @@ def _position(column: str | int, features: Sequence[str], count: int, path: KeyP
         return Problem(f"must be a position from 0 to {count - 1}", path=path, received=column)
     if column in features:
         return list(features).index(column)
+    return no_feature(column, features, path)
+
+
+def no_feature(column: str, features: Sequence[str], path: KeyPath) -> Problem:
+    """Return the problem of a column of an input that is none of the features.
+
+    Args:
+        column: its name in the spec.
+        features: of the dataset; none for arrays.
+        path: of the name in the spec.
+    """
     rule = "must be a feature of the dataset" if features else "must be a position, arrays name no columns"
     hint = nearest(column, features) or (f"the features are {listing(features)}" if features else "")
     return Problem(rule, path=path, received=column, hint=hint)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from mlpcli.data.columns import RANGE, no_feature
 from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.images.find_images import list_images
@@ -115,17 +116,18 @@ def check_target(names: tuple[str, ...], contract: Contract, label: str) -> None
         raise DataError(Problem(rule, hint=f"for rows without it use: mlpcli predict RUN {label}"))
 
 
-def dataset_problems(section: object, folder: Path) -> Iterator[Problem]:
+def dataset_problems(section: object, folder: Path, inputs: object = None) -> Iterator[Problem]:
     """Yield what is wrong with the files of a `dataset` section: missing files, missing columns.
 
     Args:
         section: the plain values; what is wrong with these is not reported, but the others are looked at.
         folder: from which paths start.
+        inputs: the plain values of `inputs`, of which the names of columns are looked at.
     """
     spec, left_out = readable_section(section)
     if spec is None or spec.path is None or spec.name is not None:
         return
-    for problem in _problems_of_files(spec, folder):
+    for problem in _problems_of_files(spec, folder, inputs):
         if not any(problem.path[: len(path)] == path for path in left_out):
             yield problem
 
@@ -171,7 +173,7 @@ def _leave_out(path: KeyPath, section: ValueMap) -> None:
             above |= {} if value == readable else {last: readable}
 
 
-def _problems_of_files(spec: DatasetSpec, folder: Path) -> Iterator[Problem]:
+def _problems_of_files(spec: DatasetSpec, folder: Path, inputs: object) -> Iterator[Problem]:
     assert spec.path is not None
     try:
         paths = find_files(spec.path, folder, ("dataset", "path"))
@@ -190,9 +192,32 @@ def _problems_of_files(spec: DatasetSpec, folder: Path) -> Iterator[Problem]:
     yield from weight_problems(spec, file, taken)
     yield from feature_problems(spec.features, file.names, taken, spec.weights)
     yield from split_column_problems(spec, file.names, taken, file.origin.label)
+    yield from _input_problems(inputs, _possible_features(spec, file.names, taken))
     for split in SPLITS:
         if isinstance(named := getattr(spec, split), str):
             try:
                 find_files(named, folder, ("dataset", split))
             except SpecError as error:
                 yield from error.problems
+
+
+def _possible_features(spec: DatasetSpec, names: Sequence[str], target: Sequence[str]) -> list[str]:
+    """Return the columns of a table that may be features; which of them are in fact, their cells say.
+
+    Where the list of features is itself wrong, which is reported, each column may be one.
+    """
+    if isinstance(spec.features, list) and spec.features and {*spec.features} <= {*names}:
+        return spec.features
+    return [name for name in names if name not in target and name != spec.weights]
+
+
+def _input_problems(inputs: object, features: Sequence[str]) -> Iterator[Problem]:
+    """Yield the columns that an `inputs` section, which may be wrong otherwise, names and that are no features."""
+    for name, each in inputs.items() if isinstance(inputs, dict) else ():
+        columns = each.get("columns") if isinstance(each, dict) else None
+        path: KeyPath = ("inputs", name, "columns")
+        if isinstance(columns, str) and not RANGE.fullmatch(columns) and columns not in features:
+            yield no_feature(columns, features, path)
+        for place, column in enumerate(columns if isinstance(columns, list) else ()):
+            if isinstance(column, str) and column not in features:
+                yield no_feature(column, features, (*path, place))

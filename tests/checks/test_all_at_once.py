@@ -213,6 +213,38 @@ def test_columns_are_looked_for_with_what_can_be_read_of_a_wrong_dataset(
     assert f"{2 + len(MISREAD[keys])} problems found" in error
 
 
+INPUTS: dict[str, tuple[str, ...]] = {
+    "a: {columns: [siez, 0]}, b: {columns: twon}": (
+        "a.columns[0]: must be a feat",
+        "b.columns: must be a feat",
+    ),
+    "a: {columns: [siez], kind: x}, b: {columns: '0:2'}": (
+        "a.columns[0]: must be a feature of the dataset, received 'siez'; did you mean 'size'?",
+        "a.kind: unknown key",
+    ),
+    "a: {columns: [size, price]}, b: {columns: [town]}": ("a.columns[1]: must be a feature",),
+    "a: {columns: [size]}, b: {columns: town}": (),
+}
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("wrong", ["scalng: none", "features: [size, town, prise]"])
+def test_columns_of_inputs_are_looked_for_beside_other_mistakes(
+    inputs: str, wrong: str, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(
+        "size,town,price\n" + "".join(f"{n},{'ab'[n % 2]},{n}\n" for n in range(40))
+    )
+    layers = "layers: [{Dense: {units: 2}, from: a, name: h}, {Dnse: 3, from: b}]\n"
+    text = f"dataset: {{path: t.csv, target: price, {wrong}}}\ninputs: {{{inputs}}}\nloss: mse\n{layers}"
+    (tmp_path / "a.yaml").write_text(text)
+    error = mlpcli("check", tmp_path / "a.yaml").err
+    for message in INPUTS[inputs]:
+        assert f"inputs.{message}" in error
+    assert error.count("inputs.") == len(INPUTS[inputs])
+    assert "unknown layer, received 'Dnse'" in error
+
+
 KNOWN = (
     ("metrics: [accuracy]", "val_accuracy"),
     ("metrics: [mae]", "val_mean_absolute_error"),
