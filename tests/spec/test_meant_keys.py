@@ -201,7 +201,7 @@ WHOLE_KEYS = [
 
 @pytest.mark.parametrize("name", WHOLE_KEYS)
 def test_what_is_moved_is_a_spec(name: str) -> None:
-    line, _, advice = ADDED[name]
+    _, _, advice = ADDED[name]
     found = MOVED.fullmatch(advice)
     assert found is not None
     section, pair = found.groups()
