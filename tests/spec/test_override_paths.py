@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from mlpcli.errors import SpecError
 from mlpcli.spec.load import load_spec
+from mlpcli.spec.schema import Spec
 
 SPEC = """\
 dataset: {path: t.csv, target: y}
@@ -71,8 +73,21 @@ def test_a_setting_that_is_nearly_right_is_told_with_what_to_write(
     assert setting in problem.place.flag
 
 
-@pytest.mark.parametrize(
-    "setting", ["layers[2].Dense.units=5", "optimizer={SGD: {momentum: 0.9}}", "callbacks+=TerminateOnNaN"]
-)
-def test_a_right_setting_is_taken(setting: str, spec_file: Callable[[str], Path]) -> None:
-    assert load_spec(spec_file(SPEC), settings=[setting]).spec.layers[1].class_name == "Members"
+RIGHT: dict[str, Callable[[Spec], object]] = {
+    "layers[2].Dense.units=5": lambda spec: spec.layers[2].arguments == {"units": 5},
+    "layers[1].Members.count=5": lambda spec: spec.layers[1].arguments == {"count": 5},
+    "optimizer={SGD: {momentum: 0.9}}": lambda spec: spec.optimizer.arguments == {"momentum": 0.9},
+    "callbacks+=TerminateOnNaN": lambda spec: (
+        [callback.class_name for callback in spec.callbacks] == ["EarlyStopping", "TerminateOnNaN"]
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", RIGHT)
+def test_a_right_setting_is_taken_and_nothing_else_is_changed(
+    setting: str, spec_file: Callable[[str], Path]
+) -> None:
+    before, after = (load_spec(spec_file(SPEC), settings=each).spec for each in ((), (setting,)))
+    assert RIGHT[setting](after)
+    key = re.split(r"\W", setting)[0]
+    assert {name for name in Spec.model_fields if getattr(before, name) != getattr(after, name)} == {key}
