@@ -19,9 +19,9 @@ def schema(
     debug: DebugOption = False,
 ) -> None:
     """Write a JSON Schema of specs to stdout: editors use it to complete and check specs."""
-    from mlpcli.data.inspect.completions import column_names, dataset_names
+    from mlpcli.data.inspect.completions import column_names
     from mlpcli.report import console
     from mlpcli.spec.json_schema import spec_schema
 
     columns = column_names(data) if data is not None else ()
-    console.show_json(spec_schema(columns=columns, datasets=dataset_names()))
+    console.show_json(spec_schema(columns=columns))

@@ -10,10 +10,8 @@ from mlpcli.data.features.encoders import CategoryEncoder
 from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
-from mlpcli.spec.features import INPUT_KINDS, InputKind, InputSpec
+from mlpcli.spec.features import INPUT_KINDS, RANGE, InputKind, InputSpec
 from mlpcli.spec.resolve import inline
-
-RANGE = re.compile(r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*")
 
 
 def select_inputs(
@@ -181,7 +179,7 @@ def no_feature(column: str, features: Sequence[str], path: KeyPath) -> Problem:
 
 def _range(text: str, features: Sequence[str], count: int, path: KeyPath) -> Iterator[int | Problem]:
     """Yield the positions of `first:past_last`, with Python's meaning; or of a single column by its name."""
-    match = RANGE.fullmatch(text)
+    match = re.fullmatch(RANGE, text)
     if match is None:
         yield _position(text, features, count, path)
         return

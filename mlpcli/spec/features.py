@@ -146,13 +146,19 @@ class TargetScalingSpec(BaseModel):
         return self.model_dump() if self.clip else self.method
 
 
+RANGE = r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*"
+"""A range of columns by their positions: `0:5`, `5:`, `-3:`."""
+RangeText = Annotated[str, Field(json_schema_extra={"pattern": f"^{RANGE}$"})]
+"""A range for an editor; whether it is one, and of this table, is checked with the data."""
+
+
 class InputSpec(BaseModel):
     """One input of the network: some columns of every row, by name or by kind; all where none are named."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     columns: Annotated[
-        str | Annotated[list[str | int], Field(min_length=1)] | None,
+        RangeText | Annotated[list[str | int], Field(min_length=1)] | None,
         Field(description="a list of column names or positions, or a range such as '0:5'"),
     ] = None
     kinds: Annotated[

@@ -23,6 +23,7 @@ from mlpcli.spec.component_rules import (
     kind_of_argument,
     value_rule,
 )
+from mlpcli.spec.dataset_names import NAMES
 from mlpcli.spec.extended_classes import SCHEDULED, SCHEDULED_LAYERS
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.features import KINDS, TARGET_SCALINGS
@@ -54,23 +55,21 @@ NEVER_SEARCHED = ("TunerSpec", "ObjectiveSpec", "PredictSpec", "ThresholdSpec")
 """The models under those keys that a search cannot change."""
 
 
-def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) -> Schema:
+def spec_schema(*, columns: Sequence[str] = ()) -> Schema:
     """Return the JSON Schema of a spec.
 
     Args:
         columns: the names that `target`, `features` and similar keys may take; empty for any text.
-        datasets: the names of the built-in datasets; empty for any text.
     """
     made = Spec.model_json_schema()
     definitions = {key: _section(key, item) for key, item in made["$defs"].items() if key not in COMPONENTS}
     top = {key: _property(value, key) for key, value in _told("Spec", made["properties"]).items()}
     top[EXTENDS] = {"type": "string", "description": EXTENDS_MEANING}
-    if datasets:
-        _narrow(definitions["DatasetSpec"]["properties"]["name"], datasets)
+    _narrow(definitions["DatasetSpec"]["properties"]["name"], NAMES)
     if columns:
         for section in definitions.values():
             for key in set(KEYS_OF_COLUMNS) & set(section.get("properties", {})):
-                _narrow(section["properties"][key], columns)
+                _narrow(section["properties"][key], columns, keys_too=key == "features")
     if "FeatureSpec" in definitions:  # `city: categorical` is short for `city: {kind: categorical}`
         kinds = {"enum": list(KINDS)}
         definitions["FeatureSpec"] = {"anyOf": [definitions["FeatureSpec"], kinds]}
@@ -160,11 +159,13 @@ def _mapped(node: Any, change: Callable[[Schema], Schema]) -> Any:
     return [_mapped(item, change) for item in node] if isinstance(node, list) else node
 
 
-def _narrow(node: Schema, names: Sequence[str]) -> None:
-    """Restrict the texts in a property to some names."""
+def _narrow(node: Schema, names: Sequence[str], *, keys_too: bool = False) -> None:
+    """Restrict the texts in a property to some names, and with `keys_too` the keys of its mappings."""
 
     def narrowed(inner: Schema) -> Schema:
-        return {"enum": list(names)} if inner.get("type") == "string" else inner
+        if keys_too and "additionalProperties" in inner:
+            return inner | {"propertyNames": {"enum": list(names)}}
+        return {"enum": list(names)} if inner.get("type") == "string" and "pattern" not in inner else inner
 
     node["else"] = _mapped(node["else"], narrowed)
 

@@ -16,8 +16,6 @@ import yaml
 from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, Result
 
-pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
-
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
@@ -70,6 +68,8 @@ def _shorter(spec: str) -> str:
     return spec
 
 
+@pytest.mark.slow
+@pytest.mark.uncounted
 def test_the_readmes_commands_work_in_their_order(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +116,11 @@ def test_the_readmes_mistakes_are_told_as_it_shows(mlpcli: Callable[..., Result]
     assert result.err.replace(f"{tmp_path}/", "") == shown.split("\n", 1)[1]
 
 
+def test_the_pages_with_specs_are_found() -> None:
+    assert {"spec.md", "tables.md", "tune.md", "cluster.md"} <= {page for page in PAGES if _specs(page)}
+    assert not list((ROOT / "docs").glob("*/*.md"))
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_config_is_valid_and_opens_with_its_command(config: Path) -> None:
     load_spec(config)
@@ -124,23 +129,14 @@ def test_every_config_is_valid_and_opens_with_its_command(config: Path) -> None:
 
 
 def _specs(page: str) -> list[str]:
-    return _blocks((ROOT / "docs" / page).read_text(encoding="utf-8"), "yaml")
+    """The specs of a page, and parts of specs; what else is YAML is for other programs."""
+    blocks = _blocks((ROOT / "docs" / page).read_text(encoding="utf-8"), "yaml")
+    return [block for block in blocks if "apiVersion:" not in block]
 
 
-PAGES = (
-    "spec.md",
-    "tables.md",
-    "formats.md",
-    "photos.md",
-    "data_types.md",
-    "members.md",
-    "network.md",
-    "predictions.md",
-    "splits.md",
-    "folds.md",
-    "tensorboard.md",
-    "memory.md",
-)
+WITH_FILES = {"howto.md"}
+"""Pages whose specs need files beside them, and are loaded by tests of their own."""
+PAGES = sorted({path.name for path in (ROOT / "docs").glob("*.md")} - WITH_FILES)
 
 
 @pytest.mark.parametrize(("page", "index"), [(page, i) for page in PAGES for i in range(len(_specs(page)))])
@@ -155,6 +151,8 @@ def test_the_specs_in_the_docs_are_valid(page: str, index: int, tmp_path: Path) 
     load_spec(spec)
 
 
+@pytest.mark.slow
+@pytest.mark.uncounted
 def test_the_page_of_the_network_shows_what_init_writes(
     mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -177,6 +175,8 @@ def _settings(*changes: str) -> list[str]:
     return [part for change in changes for part in ("--set", change)]
 
 
+@pytest.mark.slow
+@pytest.mark.uncounted
 def test_the_page_of_tables_works_as_it_stands(
     mlpcli: Callable[..., Result],
     tmp_path: Path,
@@ -202,6 +202,8 @@ def test_the_page_of_tables_works_as_it_stands(
     assert names["outputs"]["value"].shape == (2, 1)
 
 
+@pytest.mark.slow
+@pytest.mark.uncounted
 def test_the_page_of_formats_works_as_it_stands(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +226,8 @@ def test_the_page_of_formats_works_as_it_stands(
     assert len(Path("prices.csv").read_text(encoding="utf-8").splitlines()) == 61
 
 
+@pytest.mark.slow
+@pytest.mark.uncounted
 def test_the_page_of_images_works_as_it_stands(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +255,8 @@ def test_the_page_of_images_works_as_it_stands(
     assert names["probabilities"].shape == (1, 3)
 
 
+@pytest.mark.slow
+@pytest.mark.uncounted
 def test_the_page_of_bad_inputs_says_what_the_program_says() -> None:
     """Write it again with: python scripts/bad_inputs.py > docs/bad_inputs.md"""
     import runpy

@@ -1,4 +1,4 @@
-"""Names for an editor to complete: the columns of a table, the built-in datasets."""
+"""Names for an editor to complete: the columns of a table."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ from pathlib import Path
 
 from mlpcli.data.readers.find_files import ARRAYS, named_files
 from mlpcli.data.readers.tables import open_tables
-from mlpcli.data.sources.builtin import BUILTIN
 from mlpcli.errors import DataError, Problem
-
-
-def dataset_names() -> tuple[str, ...]:
-    """Return the names that `dataset.name` may have."""
-    return tuple(BUILTIN)
 
 
 def column_names(path: Path) -> tuple[str, ...]:
