@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,17 +12,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from mlpcli.cli.program import app
 from tests.conftest import TINY, Result
 
 
-@pytest.mark.parametrize("verb", ["train", "check", "evaluate", "predict", "schema"])
-def test_help_ends_with_an_example(verb: str, mlpcli: Callable[..., Result]) -> None:
+@pytest.mark.parametrize("verb", [command.name for command in app.registered_commands])
+def test_help_ends_with_an_example_whose_options_the_command_has(
+    verb: str, mlpcli: Callable[..., Result]
+) -> None:
     result = mlpcli(verb, "--help")
-    assert result.status == 0
-    assert f"Example: mlpcli {verb} " in result.out
-    assert "--json" in result.out
-    assert "--debug" in result.out
+    assert (result.status, result.err) == (0, "")
+    last = result.out.strip().splitlines()[-1].strip()
+    assert last.startswith(f"Example: mlpcli {verb}")
+    arguments = shlex.split(last.removeprefix(f"Example: mlpcli {verb}").split(">")[0])
+    get_command(app).commands[verb].make_context(verb, arguments)  # type: ignore[attr-defined]
+    assert {"--json", "--debug"} <= {*result.out.split()}
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,10 @@ def test_an_example_replaces_no_other_file(
         (["train", "x.yaml", "--log-to", "w"], "--log-to: must be mlflow, received 'w'; see mlpcli train"),
         (["train", "x.yaml", "--replicas", "two"], "--replicas: must be a whole number, received 'two'; see"),
         (["train", "x.yaml", "--max-minutes", "x"], "--max-minutes: must be a number, received 'x'; see"),
-        (["more-data", "x.yaml", "--repeats", "0"], "--repeats: "),
+        (
+            ["more-data", "x.yaml", "--repeats", "0"],
+            "--repeats: must be greater than or equal to 1, received '0'; see",
+        ),
     ],
 )
 def test_arguments_that_are_wrong_or_missing_say_what_to_write(
