@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from mlpcli.data.columns import RANGE, no_feature
+from mlpcli.data.columns import no_feature
 from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.images.find_images import list_images
@@ -30,6 +31,7 @@ from mlpcli.data.sources.table_source import dialect_of, target_columns
 from mlpcli.data.split_columns import split_column_problems
 from mlpcli.data.stream import kept_columns
 from mlpcli.errors import AllAtOnce, DataError, KeyPath, MlpcliError, NotInFileError, Problem, SpecError
+from mlpcli.spec.features import RANGE
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.split_forms import SPLITS
 from mlpcli.spec.validate import follow_location
@@ -212,11 +214,11 @@ def _possible_features(spec: DatasetSpec, names: Sequence[str], target: Sequence
 
 
 def _input_problems(inputs: object, features: Sequence[str]) -> Iterator[Problem]:
-    """Yield the columns that an `inputs` section, which may be wrong otherwise, names and that are no features."""
+    """Yield the columns that an `inputs` section names and that are no features, whatever else is wrong."""
     for name, each in inputs.items() if isinstance(inputs, dict) else ():
         columns = each.get("columns") if isinstance(each, dict) else None
         path: KeyPath = ("inputs", name, "columns")
-        if isinstance(columns, str) and not RANGE.fullmatch(columns) and columns not in features:
+        if isinstance(columns, str) and not re.fullmatch(RANGE, columns) and columns not in features:
             yield no_feature(columns, features, path)
         for place, column in enumerate(columns if isinstance(columns, list) else ()):
             if isinstance(column, str) and column not in features:
