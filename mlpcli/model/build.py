@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.types import Arrays
-from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError
+from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import name_outputs
 from mlpcli.model.adapt_layers import adapt_behind, adapt_to
@@ -26,10 +26,10 @@ from mlpcli.model.nested_layers import check_inner_layers
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.quantile_outputs import in_order, levels_by_layer
 from mlpcli.model.schedule_steps import with_steps
-from mlpcli.model.shape_advice import leaves_nothing, shape_hint
+from mlpcli.model.shape_refusals import fitting
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.model.variable_factors import give_factors, unmatched
-from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.member_axis import member_outputs, output_nodes
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
@@ -123,16 +123,8 @@ def build_network(
         if rows is not None:
             check_inner_layers(layer, spec.layers[node.index], path)
         check_outputs(layer, below, spec.fit.batch_size if rows is not None else 1, path)
-        shapes = ", ".join(map(_shape, below))
-        if nothing := leaves_nothing(layer, _row_shape(below[0])):
-            class_name = spec.layers[node.index].class_name
-            value = spec.layers[node.index].arguments.get(nothing[0], ABSENT)
-            rule = f"leaves nothing of what comes before it, of shape {shapes}"
-            raise SpecError(
-                Problem(rule, path=(*path, class_name, nothing[0]), received=value, hint=nothing[1])
-            )
-        hint = _shape_hint(layer, below[0], spec, node)
-        with refusals(path, f"does not fit what comes before it, of shape {shapes}", hint):
+        before = spec.layers[node.index - 1].class_name if node.index else ""
+        with fitting(layer, map(_row_shape, below), spec.layers[node.index], path, before, many=node.many):
             if isinstance(layer, MemberMean):  # each member's quantiles are in order too
                 below = [in_order(below[0], f"{node.name}_members", levels.get(node.name), graph)]
             tensors[node.name] = call_layer(layer, below, node)
@@ -323,21 +315,8 @@ def _adapt(
     adapt_behind(layer, keras.Model(inputs if named else inputs[ONLY_INPUT], below), rows)
 
 
-def _shape(tensor: keras.KerasTensor) -> str:
-    shape = getattr(tensor, "shape", None)
-    if shape is None:
-        return "several tensors"
-    return "(" + ", ".join("rows" if size is None else str(size) for size in shape) + ")"
-
-
 def _row_shape(tensor: keras.KerasTensor) -> tuple[int | None, ...]:
     return tuple(getattr(tensor, "shape", ()) or ())[1:]
-
-
-def _shape_hint(layer: keras.layers.Layer, tensor: keras.KerasTensor, spec: Spec, node: Node) -> str:
-    shape = _row_shape(tensor)
-    before = spec.layers[node.index - 1].class_name if node.index else ""
-    return shape_hint(layer, shape, before)
 
 
 def network_name(spec: Spec) -> str:

@@ -11,6 +11,7 @@ from mlpcli.keras_import import keras
 from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.variable_factors import give_factors
+from mlpcli.model.wrapped_layers import wrapped_problems
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.argument_types import as_keras_takes
 from mlpcli.spec.component_rules import components_within, forbidden, namespace_of_argument
@@ -75,6 +76,8 @@ def make_instance(
     in_place, arguments = class_in_place(namespace, class_name, arguments)
     cls = _find_class(namespace, in_place, plugins)
     values = {name: _given(owner, name, value, (*path, name), plugins) for name, value in arguments.items()}
+    if namespace == "layers" and (wrong := [*wrapped_problems(class_name, values, path)]):
+        raise SpecError(*wrong)
     with refusals(path, f"{_owner(class_name, namespace, plugins)} rejects this {class_name}"):
         made = _instance(cls, values)
         if namespace == "optimizers" and any(callable(values.get(name)) for name in DECAYS):

@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mlpcli.model.taken_axes import SPATIAL, taken_axes
 from mlpcli.spec.yaml_line import entry_line
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
 
-SPATIAL = re.compile(r"[123]D\b|[123]D(?=Transpose)")
 
-
-def shape_hint(layer: keras.layers.Layer, shape: tuple[int | None, ...], before: str = "") -> str:
+def shape_hint(
+    layer: keras.layers.Layer,
+    shape: tuple[int | None, ...],
+    before: str = "",
+    *,
+    steps: Sequence[int | None] = (),
+) -> str:
     """Return what to do about a layer that does not take its input; an empty text where that is not known.
 
     Args:
         layer: the layer.
         shape: of one row of its input.
         before: the class of the layer above it, if any.
+        steps: of a layer inside a `TimeDistributed`, the sizes of the axes before those of a step.
     """
     name = type(layer).__name__
     sizes = [size for size in shape if size is not None]
     if len(sizes) < len(shape) or not sizes:
         return ""
     if name == "Reshape":
-        return f"a row has {_product(sizes)}: the product of target_shape must be the same"
-    axes = _axes(layer)
+        row = "step" if steps else "row"
+        return f"a {row} has {values_in(sizes)}: the product of target_shape must be the same"
+    axes = taken_axes(layer)
     if axes is None or axes == len(shape):
         return _window_hint(layer, sizes)[1]
+    if None in steps:
+        return ""
+    outer = [size for size in steps if size is not None]
     if axes == 1:
-        return "put Flatten before it"
+        return _put([math.prod(sizes)], outer) if outer else "put Flatten before it"
     if before == "Flatten" and len(shape) == 1:
         return f"remove the Flatten before it: {name} takes rows of {axes} axes"
     if len(shape) < axes:
-        return _too_few(name, sizes, axes, first=getattr(layer, "data_format", "") == "channels_first")
+        first = getattr(layer, "data_format", "") == "channels_first"
+        return _too_few(name, sizes, axes, outer, first=first)
     if SPATIAL.search(name):
         wider = SPATIAL.sub(f"{len(shape) - 1}D", name)
         return f"use {wider}" if len(shape) <= 4 else ""
-    return f"put {_reshape([sizes[0], math.prod(sizes[1:])])} before it"
+    return _put([sizes[0], math.prod(sizes[1:])], outer) if axes == 2 else ""
 
 
 def leaves_nothing(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tuple[str, str] | None:
@@ -51,7 +62,7 @@ def leaves_nothing(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> 
         shape: of one row of its input.
     """
     sizes = [size for size in shape if size is not None]
-    if not sizes or len(sizes) < len(shape) or _axes(layer) != len(shape):
+    if not sizes or len(sizes) < len(shape) or taken_axes(layer) != len(shape):
         return None
     key, hint = _window_hint(layer, sizes)
     return (key, hint) if hint else None
@@ -99,34 +110,31 @@ def _by_axis(value: int | tuple[int, ...], axes: int) -> list[int]:
     return [value] * axes if isinstance(value, int) else [*value]
 
 
-def _axes(layer: keras.layers.Layer) -> int | None:
-    """Return how many axes a row has that a layer takes; None for any number."""
-    if match := SPATIAL.search(type(layer).__name__):
-        return int(match[0][0]) + 1 + type(layer).__name__.startswith("ConvLSTM")  # which has steps too
-    specs = layer.input_spec if isinstance(layer.input_spec, list | tuple) else [layer.input_spec]
-    wanted = getattr(specs[0], "ndim", None) if specs and specs[0] is not None else None
-    return None if wanted is None else int(wanted) - 1
-
-
-def _too_few(name: str, sizes: list[int], axes: int, *, first: bool) -> str:
+def _too_few(name: str, sizes: list[int], axes: int, outer: list[int], *, first: bool) -> str:
     """Return the Reshape that gives rows the axes that they lack: channels, or steps of one value each."""
     if axes == len(sizes) + 1:
-        return f"put {_reshape([1, *sizes] if first else [*sizes, 1])} before it"
+        return _put([1, *sizes] if first else [*sizes, 1], outer)
     if axes == 3 and len(sizes) == 1:
         for channels in (1, 3):
             side = math.isqrt(sizes[0] // channels)
             if side > 2 and side * side * channels == sizes[0]:
                 target = [channels, side, side] if first else [side, side, channels]
-                return f"if a row is an image, put {_reshape(target)} before it"
-        return f"a row of {_product(sizes)} is no image: use Dense"
+                return f"if {'each' if outer else 'a row'} is an image, {_put(target, outer)}"
+        return f"a {'step' if outer else 'row'} of {values_in(sizes)} is no image: use Dense"
     fewer = SPATIAL.sub(f"{len(sizes)}D", name)
-    return f"use {fewer} after {_reshape([*sizes, 1])}"
+    return f"use {fewer} after {_reshape([*outer, *sizes, 1])}"
+
+
+def _put(target: list[int], outer: list[int]) -> str:
+    where = "the TimeDistributed" if outer else "it"
+    return f"put {_reshape([*outer, *target])} before {where}"
 
 
 def _reshape(target: list[int]) -> str:
     return entry_line("Reshape", {"target_shape": [*target]})
 
 
-def _product(sizes: list[int]) -> str:
+def values_in(sizes: Sequence[int]) -> str:
+    """Return how many values a row of some sizes has: `8 x 8 = 64 values`."""
     shown = f"{math.prod(sizes):,} values"
     return shown if len(sizes) == 1 else f"{' x '.join(map(str, sizes))} = {shown}"

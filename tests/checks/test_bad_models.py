@@ -80,7 +80,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         + "layers:\n  - Conv2D: {filters: 3, kernel_size: 3}\n  - Dense: {units: 3, activation: softmax}\n"
         + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: does not fit what comes before it, of shape (rows, 4): Input 0 with name 'None' of layer 'conv2d' is incompatible with the layer: expected min_ndim=4, found ndim=2. Full shape received: (None, 4); a row of 4 values is no image: use Dense",
+            "spec.yaml:3:13 layers[0].Conv2D: does not fit what comes before it, of shape (rows, 4): it takes rows of 3 axes (height, width, channels); a row of 4 values is no image: use Dense",
         ],
     ),
     "a value that Keras refuses": (
