@@ -141,8 +141,8 @@ def _explained(given: Applied) -> Problem | None:
     if axes is not None and axes != len(given.row):
         return _wrong_axes(given, axes)
     if given.name == "TimeDistributed" and len(given.row) < 2:
-        sizes = [*given.steps, *given.row, 1]
-        hint = f"put {entry_line('Reshape', {'target_shape': sizes})} before it" if None not in sizes else ""
+        sizes: list[Value] = [*given.steps, *given.row, 1]
+        hint = "" if None in sizes else f"put {entry_line('Reshape', {'target_shape': sizes})} before it"
         return given.problem("it takes rows of steps, with 2 axes or more", hint=hint)
     rules = (
         *(_other_product, _nothing_left, _unlike, _no_such_axis),
@@ -179,7 +179,8 @@ def _written(
     given: Applied, steps: KeyPath, layer: keras.layers.Layer, written: Value, row: Shape
 ) -> Applied:
     """Return a layer inside another, which the spec has as `{Class: {...}}` or as a name alone."""
-    path, arguments = (*given.path, *steps), {}
+    path: KeyPath = (*given.path, *steps)
+    arguments: Value = {}
     if isinstance(written, dict) and len(written) == 1:
         ((name, arguments),) = written.items()
         path = (*path, name)
