@@ -19,6 +19,7 @@ from mlpcli.extras import install, missing
 from mlpcli.printable import without_password
 from mlpcli.runs.folder import RECORD, Run, open_run
 from mlpcli.runs.guard import FOLDS, SEEDS, WITHIN_SEARCH
+from mlpcli.runs.lock import CHANGING_SECONDS, locked
 from mlpcli.runs.results import Plan
 from mlpcli.runs.search_folder import Search, Trial, promotion_folder
 from mlpcli.runs.watcher import Monitored, SearchWatcher, Watcher
@@ -261,22 +262,28 @@ def goes_on(folder: Path, note: Callable[[str], None]) -> bool:
 def log_run(run: Run, note: Callable[[str], None]) -> str:
     """Write a run that is trained, and the runs inside it, into MLflow; return where it is, or nothing.
 
+    The run is locked from the moment when it is read which runs of MLflow these are: a second command at the
+    same time would begin others, and write each metric twice.
+
     Args:
         run: The run.
         note: Receives the warning if that fails.
 
     Raises:
         UsageError: MLflow is not installed.
+        RunError: another process is writing or training this run, and does not end in some seconds.
+        TrainingError: the run cannot be locked.
     """
     check_installed()
     logging = _Logging(note)
-    logging.start(run.folder, run.record.kind)
-    for path in sorted(run.folder.glob(f"*/*/{RECORD}")):
-        if path.parts[-3] in WITHIN_SEARCH:
-            key = path.parent.relative_to(run.folder).as_posix()
-            logging.begin(key, *_named(path.parent))
-            logging.finish(key)
-    logging.close()
+    with locked(run.folder, patience=CHANGING_SECONDS):
+        logging.start(run.folder, run.record.kind)
+        for path in sorted(run.folder.glob(f"*/*/{RECORD}")):
+            if path.parts[-3] in WITHIN_SEARCH:
+                key = path.parent.relative_to(run.folder).as_posix()
+                logging.begin(key, *_named(path.parent))
+                logging.finish(key)
+        logging.close()
     assert logging.log is not None
     return "" if logging.log.failure else without_password(tracking_uri())
 

@@ -26,13 +26,17 @@ PAUSE_SECONDS = 0.02
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, patience: float = CHECKING_SECONDS) -> Iterator[None]:
     """Lock the folder of a run or a search for this process.
 
     The lock is the system's, on an open file, so it is released when the process ends, even if it is killed.
     On a file system without locks, and on Windows, nothing is locked.
 
     The lock file reserves some bytes that `make_room` frees, to write `run.json` when the disk is full.
+
+    Args:
+        folder: it exists.
+        patience: for how many seconds another process that holds the lock is waited for.
 
     Raises:
         RunError: another process holds the lock, or its file is not an ordinary file.
@@ -41,7 +45,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     handle = _open_lock(folder)
     try:
-        if not _take(handle) and not _take_soon(handle):
+        if not _take(handle) and not _take_soon(handle, patience):
             holder = os.read(handle, 100).decode("utf-8", errors="replace").strip() or "another process"
             hint = "wait until it ends, or stop it"
             raise RunError(Problem(f"{folder} is in use by {holder}", hint=hint))

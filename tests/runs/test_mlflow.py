@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -174,6 +176,33 @@ def test_a_call_that_fails_later_ends_the_logging_alone(
     assert "(RuntimeError: disk full)" in note
     known = KnownRuns.model_validate_json((run / "mlflow.json").read_text(encoding="utf-8"))
     assert known.run_ids.keys() == {""}
+
+
+def test_two_that_log_a_run_at_once_make_one_run_of_mlflow(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    original = MlflowClient.create_run
+
+    def slow(*arguments: Any, **named: Any) -> object:
+        time.sleep(0.5)  # both have begun
+        return original(*arguments, **named)
+
+    shutil.copytree(tiny_run, "runs")
+    run = find_run("tiny", Path("runs"))
+    monkeypatch.setattr(MlflowClient, "create_run", slow)
+    notes: list[str] = []
+    threads = [threading.Thread(target=log_run, args=(run, notes.append)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    client = MlflowClient(tracking_uri=mlflow_log.tracking_uri())
+    found = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    assert (len(found), notes) == (1, [])
+    steps = [each.step for each in client.get_metric_history(found[0].info.run_id, "loss")]
+    assert sorted(steps) == [1, 2, 3, 4, 5]
 
 
 def test_nothing_waits_for_mlflow(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
