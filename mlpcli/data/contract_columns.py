@@ -1,11 +1,12 @@
-"""The columns that a model needs of a table, and the values that it knows of each."""
+"""The columns that a model needs of a table, the values that it knows of each; columns to pass through."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import CategoryEncoder
+from mlpcli.errors import Problem, UsageError, nearest_column
 
 
 def contract_columns(contract: Contract) -> dict[str, Collection[str]]:
@@ -27,3 +28,25 @@ def contract_columns(contract: Contract) -> dict[str, Collection[str]]:
     for output in contract.outputs:
         found |= {name: {*map(str, output.classes or ())} for name in output.target}
     return found
+
+
+def kept_columns(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, ...]:
+    """Return the columns to keep; `a,b` names two columns unless one has that name.
+
+    Raises:
+        UsageError: a column is not in the file.
+    """
+    wanted = [
+        part for name in keep for part in ([name] if name in names else [p.strip() for p in name.split(",")])
+    ]
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        problems = (
+            Problem(
+                f"--keep: {label} has no column {name!r}",
+                hint=nearest_column(name, names) if names else "it has no names",
+            )
+            for name in missing
+        )
+        raise UsageError(*problems)
+    return tuple(dict.fromkeys(wanted))

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlpcli.data.columns import no_feature
-from mlpcli.data.contract_columns import contract_columns
+from mlpcli.data.contract_columns import contract_columns, kept_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.images.find_images import list_images
 from mlpcli.data.images.new_images import no_classes, reading_for
@@ -29,7 +29,6 @@ from mlpcli.data.sources.column_problems import (
 )
 from mlpcli.data.sources.table_source import dialect_of, target_columns
 from mlpcli.data.split_columns import split_column_problems
-from mlpcli.data.stream import kept_columns
 from mlpcli.errors import AllAtOnce, DataError, KeyPath, MlpcliError, NotInFileError, Problem, SpecError
 from mlpcli.spec.features import RANGE
 from mlpcli.spec.schema import DatasetSpec

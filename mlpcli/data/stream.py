@@ -10,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from mlpcli.data.contract_columns import contract_columns
+from mlpcli.data.contract_columns import contract_columns, kept_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
@@ -21,6 +21,7 @@ from mlpcli.data.features.unknown_values import (
     cell_errors,
     describe_cell_error,
 )
+from mlpcli.data.id_rows import as_ids, id_errors, reads_ids
 from mlpcli.data.image_blocks import encodable_blocks
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.batch_table import BATCH_ROWS
@@ -37,9 +38,8 @@ from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import MAX_SHOWN, NoRowsError, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import TableFile, check_model_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
-from mlpcli.data.sources.array_source import in_dtype
+from mlpcli.data.sources.array_source import fit_shape
 from mlpcli.data.types import Array, ArrowColumn
-from mlpcli.errors import Problem, UsageError, nearest_column
 
 STDIN = "standard input"
 
@@ -167,9 +167,7 @@ def _open_file(source: Path, keys: tuple[FolderKey, ...], options: ReadOptions) 
         yield _npy_chunks(source, options)
     else:
         kept_columns((), options.keep, str(source))
-        x = read_rows(source, options.contract, target=False).flat
-        cells = _cells_of_array(x) if options.cells and options.contract.preprocessor is None else ()
-        yield iter([screened(Chunk(x, {}, cells=cells), np.arange(len(x)), Origin(str(source)), options)])
+        yield iter([_npz_chunk(source, options)])
 
 
 def _dialect(options: ReadOptions) -> Dialect:
@@ -230,6 +228,19 @@ def _batch_chunks(source: Path, options: ReadOptions, keys: tuple[FolderKey, ...
     options.counts.notes += file.notes
 
 
+def _npz_chunk(source: Path, options: ReadOptions) -> Chunk:
+    """Return the rows of arrays with names, or of another file that is read as a whole."""
+    contract, origin = options.contract, Origin(str(source))
+    if reads_ids(contract):  # as floats first: a fraction is an error of its row
+        raw = read_rows(source, replace(contract, dtype="float32"), target=False).raw
+        if raw is not None:
+            cells = _cells_of_array(raw) if options.cells else ()
+            return _array_chunk(raw, cells, np.arange(len(raw)), origin, options)
+    x = read_rows(source, contract, target=False).flat
+    cells = _cells_of_array(x) if options.cells and contract.preprocessor is None else ()
+    return screened(Chunk(x, {}, cells=cells), np.arange(len(x)), origin, options)
+
+
 def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
     """Yield rows of an array that stays on disk except for the current chunk."""
     kept_columns((), options.keep, str(source))
@@ -238,8 +249,32 @@ def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
             wide = options.contract.preprocessor is not None
             piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start, wide=wide)
             cells = _cells_of_array(piece) if options.cells else ()
-            chunk = Chunk(as_model_rows(piece, options.contract, origin), {}, cells=cells)
-            yield screened(chunk, start + np.arange(len(piece)), origin, options)
+            yield _array_chunk(piece, cells, start + np.arange(len(piece)), origin, options)
+
+
+def _array_chunk(
+    x: Array, cells: tuple[ArrowColumn, ...], positions: Array, origin: Origin, options: ReadOptions
+) -> Chunk:
+    """Return rows of an array as the model takes them, without those that it cannot take.
+
+    Args:
+        x: (rows, ...), the numbers as the file holds them.
+        cells: the same as columns.
+        positions: (rows,) of the rows in the file.
+        origin: of the file.
+        options: how the rows are read.
+    """
+    if not reads_ids(options.contract):
+        chunk = Chunk(as_model_rows(x, options.contract, origin), {}, cells=cells)
+        return screened(chunk, positions, origin, options)
+    x = fit_shape(x, options.contract.shape, origin)
+    found = id_errors(x, positions)
+    errors = [error for _, error in found]
+    if not options.reject:
+        raise_row_errors(origin, errors[:MAX_SHOWN], len(errors), way_out=REJECTS)
+    stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in found])
+    chunk = replace(Chunk(as_ids(x), {}, cells=cells).take(stay), rejected=errors)
+    return screened(chunk, positions[stay], origin, options)
 
 
 def _cells_of_array(rows: Array) -> tuple[ArrowColumn, ...]:
@@ -262,28 +297,6 @@ def table_preprocessor(names: Sequence[str], origin: Origin, options: ReadOption
     return Preprocessor(tuple(NumericEncoder(name, 0.0, required=True) for name in features))
 
 
-def kept_columns(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, ...]:
-    """Return the columns to keep; `a,b` names two columns unless one has that name.
-
-    Raises:
-        UsageError: a column is not in the file.
-    """
-    wanted = [
-        part for name in keep for part in ([name] if name in names else [p.strip() for p in name.split(",")])
-    ]
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        problems = (
-            Problem(
-                f"--keep: {label} has no column {name!r}",
-                hint=nearest_column(name, names) if names else "it has no names",
-            )
-            for name in missing
-        )
-        raise UsageError(*problems)
-    return tuple(dict.fromkeys(wanted))
-
-
 def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, options: ReadOptions) -> Chunk:
     """Encode a block; raise a DataError for rows that cannot be used, or reject them."""
     kept = {name: block.columns[name] for name in options.keep}
@@ -294,25 +307,26 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
         empty_rows = np.empty((0, *options.contract.shape), np.float32)
         return Chunk(empty_rows, kept, rejected=block.ragged, cells=raw)
     columns = preprocessor.columns({**block.columns, **block.pixels})
-    whole = options.contract.dtype == "int64" and options.contract.preprocessor is None
-    ids = _exact_numbers(columns) if whole else None
+    ids = _exact_numbers(columns) if reads_ids(options.contract) else None
     encoded = preprocessor.transform(columns)
     result = apply_policy(preprocessor, encoded.found, options.unknown)
-    x = encoded.x if ids is None else in_dtype(ids, options.contract.dtype, origin)
-    x = x.reshape(-1, *options.contract.shape)
+    of_ids = [] if ids is None else id_errors(ids, block.positions, columns=[*columns])
+    x = (encoded.x if ids is None else as_ids(ids)).reshape(-1, *options.contract.shape)
     empty = None
     if len(result.nulled):
         empty = np.zeros(len(x), bool)
         empty[result.nulled] = True
-    if not options.reject and (block.ragged or result.rejected):
+    wrong = [error for _, error in of_ids]
+    if not options.reject and (block.ragged or result.rejected or wrong):
         cells = cell_errors(preprocessor, result.rejected, columns, block.positions, origin)
-        total = len(block.ragged) + len(result.rejected)
-        raise_row_errors(origin, [*block.ragged, *cells], total, way_out=REJECTS)
-    if not result.rejected:
+        total = len(block.ragged) + len(result.rejected) + len(wrong)
+        some = sorted([*cells, *wrong[:MAX_SHOWN]], key=lambda error: error.row)[:MAX_SHOWN]
+        raise_row_errors(origin, [*block.ragged, *some], total, way_out=REJECTS)
+    if not result.rejected and not wrong:
         options.counts.add(encoded.found)
         return screened(Chunk(x, kept, empty, block.ragged, raw), block.positions, origin, options)
-    row_errors = _row_errors(block, preprocessor, columns, result.rejected)
-    stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in result.rejected])
+    row_errors = [*_row_errors(block, preprocessor, columns, result.rejected), *wrong]
+    stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in (*result.rejected, *of_ids)])
     options.counts.add(encoded.found, np.isin(np.arange(len(x)), stay))
     chunk = replace(Chunk(x, kept, empty, cells=raw).take(stay), rejected=[*block.ragged, *row_errors])
     chunk = screened(chunk, block.positions[stay], origin, options)

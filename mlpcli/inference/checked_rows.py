@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli import runs
+from mlpcli.data.contract_columns import kept_columns
 from mlpcli.data.readers.find_files import find_files, is_table
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.readers.tables import TableFile, open_tables, read_table
 from mlpcli.data.row_names import RowName, source_files
 from mlpcli.data.sources.table_source import dialect_of
-from mlpcli.data.stream import kept_columns
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, SpecError, UsageError
 from mlpcli.inference.given_labels import FILE, PLACES, GivenLabels

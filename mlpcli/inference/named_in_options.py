@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mlpcli.data.contract_columns import kept_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.raw_columns import column_places, is_image
-from mlpcli.data.stream import kept_columns
 from mlpcli.errors import AllAtOnce, DataError, Problem, SpecError, UsageError, nearest
 from mlpcli.inference.column_groups import given_groups
 from mlpcli.inference.row_columns import names_of_split

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpcli.data.contract_columns import kept_columns
 from mlpcli.data.contract_form import read_contract
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import read_rows
 from mlpcli.data.named_arrays import of_name, places_of, rows_of
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.readers.tables import check_model_columns
-from mlpcli.data.stream import kept_columns
 from mlpcli.errors import DataError, UsageError
 
 FLOWERS = Contract(

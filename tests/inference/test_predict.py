@@ -250,3 +250,42 @@ fit: {epochs: 1, engine: graph}
     trained = json.loads((run / "metrics.json").read_text())["test"]
     again = json.loads(mlpcli("evaluate", run.folder, "--json", "--no-figures").out)["metrics"]
     assert again == trained
+
+
+def test_a_row_with_an_id_that_is_no_whole_number_is_among_the_rejects(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    ids = np.random.default_rng(0).integers(0, 10, (60, 3))
+    np.savez(tmp_path / "ids.npz", x=ids, y=ids.sum(1).astype(np.float32))
+    spec = tmp_path / "ids.yaml"
+    spec.write_text(
+        "dataset: {path: ids.npz, validation: 0.2}\nloss: mse\nfit: {epochs: 1, engine: graph}\n"
+        "layers: [{Embedding: {input_dim: 10, output_dim: 2}}, Flatten, {Dense: {units: 1}}]\n"
+    )
+    train_bare(spec, tmp_path / "runs")
+    here = ("--runs-dir", tmp_path / "runs")
+    table = tmp_path / "new.csv"
+    table.write_text("a,b,c\n1,5,2\n3.5,6,1\n2,x,3\n4,2,1e30\n7,8,9\n")
+    rejects, output = tmp_path / "rejects.csv", tmp_path / "out.csv"
+    result = mlpcli("predict", "ids", table, "-o", output, "--rejects", rejects, *here)
+    assert result.status == 0, result.err
+    reasons = [(row["row"], row["column"], row["reason"]) for row in _rows(rejects.read_text())]
+    whole = "must be a whole number below 2^63, an id, received"
+    assert reasons == [
+        ("2", "a", f"{whole} 3.5"),
+        ("3", "b", "must be a number, received 'x'"),
+        ("4", "c", f"{whole} 1e+30"),
+    ]
+    assert len(_rows(output.read_text())) == 2
+    wrong = mlpcli("predict", "ids", table, *here)
+    assert wrong.status == 2
+    assert f"row 2 (line 3), column 'a': {whole} 3.5" in wrong.err
+    assert "column 'b': must be a number" in wrong.err  # at once
+    rows = np.array([[1, 2, 3], [1.5, 2, 3], [2, 2, 2]])
+    np.save(tmp_path / "new.npy", rows)
+    np.savez(tmp_path / "new.npz", x=rows)
+    for name in ("new.npy", "new.npz"):
+        files = ("-o", output, "--rejects", rejects, "--force")
+        assert mlpcli("predict", "ids", tmp_path / name, *files, *here).status == 0
+        assert [row["row"] for row in _rows(rejects.read_text())] == ["2"]
+        assert len(_rows(output.read_text())) == 2

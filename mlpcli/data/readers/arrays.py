@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from mlpcli.data.id_rows import id_errors, is_id
 from mlpcli.data.labels import Labels
 from mlpcli.data.lost_digits import MOST_CELLS, lost_digits, some_rows
 from mlpcli.data.readers.row_errors import (
@@ -321,18 +322,9 @@ def as_whole(values: Array, origin: Origin, what: str, *, first: int = 0) -> Arr
             as_whole(block, origin, what, first=first)
             first += len(block)
         return values.astype(np.int64)
-    if values.dtype.kind == "f":
-        good = (np.floor(values) == values) & (np.abs(values) < 2.0**63)
-    else:
-        good = values <= np.iinfo(np.int64).max
-    if not good.all():
-        bad = np.argwhere(~good)
-        row_errors = []
-        for place in bad[:MAX_SHOWN].tolist():
-            where = f"{what} at {place[1:]}" if len(place) > 1 else what
-            rule = "must be a whole number below 2^63, an id"
-            row_errors.append(RowError(first + place[0], where, rule, values[tuple(place)].item()))
-        raise_row_errors(origin, row_errors, len(bad))
+    if not (good := is_id(values)).all():
+        errors = id_errors(values, first + np.arange(len(values)), what=what, most=MAX_SHOWN)
+        raise_row_errors(origin, [error for _, error in errors], int((~good).sum()))
     return np.ascontiguousarray(values, dtype=np.int64)
 
 
