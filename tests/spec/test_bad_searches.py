@@ -25,7 +25,7 @@ def _problems(load: Callable[..., LoadedSpec], text: str, *settings: str) -> lis
 
 BASE = "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\n"
 
-WRONG = {
+WRONG: dict[str, tuple[str, ...]] = {
     "kind": (
         "fit: {epochs: {hp: integer, min: 1, max: 2}}",
         "SPEC:4:20 fit.epochs.hp: unknown kind of hyperparameter, received 'integer'; did you mean 'int'?",
@@ -53,6 +53,11 @@ WRONG = {
     "fraction for an int": (
         "fit: {epochs: {hp: int, min: 1.5, max: 2}}",
         "SPEC:4:30 fit.epochs.min: must be a whole number, received 1.5",
+    ),
+    "a number in quotes": (
+        "fit: {epochs: {hp: int, min: '1', max: 2.0}}",
+        "SPEC:4:30 fit.epochs.min: must be a whole number, received '1'; write 1",
+        "SPEC:4:40 fit.epochs.max: must be a whole number, received 2.0; write 2",
     ),
     "one value": (
         "optimizer: {hp: choice, values: SGD}",
@@ -108,11 +113,11 @@ WRONG = {
 def test_mistakes_are_told_with_their_place(
     case: str, load: Callable[..., LoadedSpec], tmp_path: Path
 ) -> None:
-    text, expected = WRONG[case]
+    text, *expected = WRONG[case]
     found = [
         line.replace(str(tmp_path / "spec.yaml"), "SPEC") for line in _problems(load, BASE + text + "\n")
     ]
-    assert found == [expected]
+    assert found == expected
 
 
 def test_a_value_from_the_command_line_is_told_by_its_flag(load: Callable[..., LoadedSpec]) -> None:

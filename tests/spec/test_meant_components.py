@@ -70,6 +70,18 @@ REPLACED: Replaced = {
         "4:5 layers[1]",
         "Dense: {units: 8, activation: relu}",
     ),
+    "a class as its name": (
+        DENSE,
+        "{name: dense, units: 8, activation: relu}",
+        "4:5 layers[1]",
+        "Dense: {units: 8, activation: relu}",
+    ),
+    "an activation before a width": (
+        DENSE,
+        "Dense: [relu, units=8]",
+        "4:5 layers[1]",
+        "Dense: {activation: relu, units: 8}",
+    ),
     "Keras's own form": (
         DENSE,
         "{class_name: Dense, config: {units: 8}}",
