@@ -140,6 +140,17 @@ def test_a_chain_of_large_specs_is_refused(tmp_path: Path, monkeypatch: pytest.M
         load_spec(tmp_path / "s0.yaml")
 
 
+def test_what_is_as_large_as_it_may_be_is_taken(spec_file: Write) -> None:
+    choice = "seed: {hp: choice, values: [" + ", ".join(map(str, range(400))) + "]}\n"
+    loaded = load_spec(
+        spec_file(HEAD + lines("  - {Dense: {units: 3}, repeat: 1000}", 10) + "name: " + "k" * 64)
+    )
+    assert (len(loaded.spec.graph.nodes), loaded.spec.name) == (10_000, "k" * 64)
+    assert len(load_spec(spec_file(BASE + choice)).space["seed"].labels) == 400
+    with pytest.raises(SpecError, match=r"callbacks\[0\]: must be a callback"):
+        load_spec(spec_file(BASE + "callbacks: " + "[" * 49 + "]" * 49))
+
+
 def test_layers_that_read_backwards_come_in_the_order_of_what_they_read(spec_file: Write) -> None:
     text = HEAD + "".join(f"  - {{Dense: {{units: 3}}, name: l{n}, from: l{n + 1}}}\n" for n in range(300))
     text += "  - {Dense: {units: 3}, name: l300, from: input}\n  - {Dense: {units: 3}, from: l0}\n"

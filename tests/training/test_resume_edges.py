@@ -190,6 +190,27 @@ def test_names_places_limits_and_defaults_are_no_change_of_a_run(tmp_path: Path)
     assert any(line.startswith("layers has changed") for line in _said(tmp_path, _identity(more)))
 
 
+def test_the_folder_of_the_run_that_a_network_starts_from_is_no_change_of_a_run(tmp_path: Path) -> None:
+    """Its model's checksum says whether it is the same run: folders are moved."""
+    then = SPEC + "start_from: {run: /here/base/1, layers: [dense]}\n"
+    moved = then.replace("/here/base/1", "/there/2")
+    assert _said(tmp_path, _identity(moved), _identity(then)) == []
+    assert _said(tmp_path, _identity(moved, start_from="2"), _identity(then, start_from="1")) == [
+        "the run that start_from names has changed: it has another model"
+    ]
+    more = moved.replace("[dense]", "[dense, out]")
+    frozen = moved.replace("[dense]", "[dense], freeze: true")
+    assert _said(tmp_path, _identity(more), _identity(then)) == [
+        "start_from.layers has changed: ['dense'] then, ['dense', 'out'] now"
+    ]
+    assert _said(tmp_path, _identity(frozen), _identity(then)) == [
+        "start_from.freeze has changed: false then, true now"
+    ]
+    assert _said(tmp_path, _identity(then), _identity()) == [
+        "start_from has changed: nothing then, {layers: ['dense'], freeze: false} now"
+    ]
+
+
 @pytest.mark.parametrize(("kept", "gone"), [("Dense: {units: 1}", "Gone: {units: 1}"), ("metrics: []\n", "")])
 def test_of_a_spec_that_this_version_cannot_read_only_what_differs_is_told(
     kept: str, gone: str, tmp_path: Path
