@@ -195,6 +195,25 @@ def a_kind(namespace: str) -> str:
     return f"{'an' if kind[0] in 'aio' else 'a'} {kind}"
 
 
+def of_a_plug_in(word: str, namespace: str, catalog: Catalog) -> str:
+    """Return what a plug-in's class or function is instead of a component of a kind; empty if there is none.
+
+    Args:
+        word: its name.
+        namespace: the kind.
+        catalog: the names that the spec may use.
+    """
+    for plugin in catalog.plugins:
+        if word in plugin.definitions.classes:
+            kind = plugin.definitions.kind(word)
+            if kind is None:
+                return f"the class {word} of {plugin.name} has no Keras base"
+            return f"{word} of {plugin.name} is {a_kind(kind) if kind in SINGULAR else kind}"
+        if word in plugin.definitions.functions:
+            return f"{word} of {plugin.name} is a function, {a_kind(namespace)} is a class"
+    return ""
+
+
 def _from_mapping(value: ValueMap, namespace: str, catalog: Catalog) -> Form | None:
     own = {key: item for key, item in value.items() if key in own_keys(namespace)}
     rest = {key: item for key, item in value.items() if key not in own}

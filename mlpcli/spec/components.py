@@ -24,7 +24,14 @@ from mlpcli.spec.argument_forms import (
 )
 from mlpcli.spec.argument_types import ITEMS, takes_mapping
 from mlpcli.spec.callback_rules import PATH
-from mlpcli.spec.component_forms import CLASS_KEYS, a_kind, class_meant, form_problem, split_calls
+from mlpcli.spec.component_forms import (
+    CLASS_KEYS,
+    a_kind,
+    class_meant,
+    form_problem,
+    of_a_plug_in,
+    split_calls,
+)
 from mlpcli.spec.component_rules import (
     ALWAYS_THERE,
     FILLED_IN,
@@ -227,18 +234,14 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
         parts = word.split()
         if len(parts) > 1 and all(part in known for part in parts):
             return f"a comma, or a line, is missing between {parts[0]} and {parts[1]}"
-        return nearest(word, [*known, *short]) or _elsewhere(word, namespace, catalog)
+        own = of_a_plug_in(word, namespace, catalog)
+        return own or nearest(word, [*known, *short]) or _elsewhere(word, namespace, catalog)
 
     yield Problem(f"unknown {SINGULAR[namespace]}", path=path, received=word, hint=hint)
 
 
 def _elsewhere(word: str, namespace: str, catalog: Catalog) -> str:
     """Return what kind of component an unknown word is instead, or where to find the names of this kind."""
-    if plugin := catalog.plugin_of(word):
-        kind = plugin.definitions.kind(word)
-        if kind is None:
-            return f"the class {word} of {plugin.name} has no Keras base"
-        return f"{word} of {plugin.name} is a {SINGULAR.get(kind, kind)}"
     if other := catalog.namespace_of(word):
         return f"{word} is a {SINGULAR[other]}"
     if namespace == "models":

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlpcli.errors import SpecError
+from mlpcli.spec import keras_source
 from mlpcli.spec.load import load_spec, load_text
+from mlpcli.spec.member_axis import output_nodes
 from mlpcli.spec.yaml_reader import MAX_BYTES, RESOLVED
 
 IRIS = """\
@@ -94,6 +96,24 @@ PROBLEMS: dict[str, list[str]] = {
         "s.yaml:3:15 fit.memory: must be an amount of memory from 1KB up, such as 200MB or 2GB, or a number of "
         "bytes, received 1000000000.0; write 1000000000B",
     ],
+    IRIS.replace("name: iris", "target: y") + "fit: {memory: 1GB}": [
+        "s.yaml:1:10 dataset: needs a name (of a built-in) or a path (of a file); write name: digits, or path: my.csv",
+    ],
+    # Two unknown arguments for two that are missing, each by another word for it.
+    IRIS.replace("Dense: {units: 3", "Conv2D: {channels: 8, kernel: 3"): [
+        "s.yaml:2:19 layers[0].Conv2D.channels: Conv2D has no such argument, received 'channels'; write filters: 8",
+        "s.yaml:2:32 layers[0].Conv2D.kernel: Conv2D has no such argument, received 'kernel'; write kernel_size: 3",
+    ],
+    IRIS.replace("[Dense", "[GaussianDropout: {rate: {Warmup: {steps: 5, to: 0.1}}}, Dense"): [
+        "s.yaml:2:34 layers[0].GaussianDropout.rate: only the rate of Dropout may follow a schedule, "
+        "received {Warmup: {steps: 5, to: 0.1}}; write a number",
+    ],
+    IRIS.replace("iris", "iris, validation: 0.2")
+    + "loss: sparse_categorical_crossentropy\nmetrics: [accuracy]\n"
+    "callbacks: [EarlyStopping: {monitor: val_acuracy}, ReduceLROnPlateau: {monitor: val_accuracy}]": [
+        "s.yaml:5:38 callbacks[0].EarlyStopping.monitor: no metric has this name, received 'val_acuracy'; "
+        "did you mean 'val_accuracy'? available: loss, accuracy, val_loss, val_accuracy",
+    ],
     IRIS + "fit: {class_weight: {setosa: .inf}}": [
         "s.yaml:3:30 fit.class_weight.setosa: must be 'balanced', or a mapping of class names to positive "
         "numbers; with several outputs, a mapping of outputs to these, received inf",
@@ -149,6 +169,24 @@ def test_a_problem_with_a_setting_names_the_setting(setting: str) -> None:
     with pytest.raises(SpecError) as caught:
         load_text(IRIS, Path("s.yaml"), settings=[setting])
     assert str(caught.value).startswith(f"--set {setting}")
+
+
+def test_no_limit_of_memory_may_be_written_as_null() -> None:
+    assert load_text(IRIS + "fit: {memory: null}", Path("s.yaml")).spec.fit.memory is None
+
+
+def test_the_outputs_are_those_of_the_members_beside_their_mean() -> None:
+    """In mixed precision these, and no others, are float32."""
+    members = "layers: [Members: {count: 2}, Dense: {units: 4}, MemberDense: {units: 3}, MemberMean]\n"
+    spec = load_text(IRIS.splitlines()[0] + "\n" + members, Path("s.yaml")).spec
+    assert output_nodes(spec) == {"member_dense", "member_mean"}
+    assert output_nodes(load_text(IRIS, Path("s.yaml")).spec) == {"dense"}
+
+
+def test_without_keras_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="Keras is not installed: .* pip install mlpcli"):
+        keras_source._root.__wrapped__()
 
 
 def test_a_name_that_is_too_long_is_cut_to_one_that_is_not() -> None:
