@@ -185,7 +185,7 @@ def test_the_outputs_are_those_of_the_members_beside_their_mean() -> None:
 
 def test_without_keras_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match="Keras is not installed: .* pip install mlpcli"):
+    with pytest.raises(ModuleNotFoundError, match=r"Keras is not installed: .* pip install mlpcli"):
         keras_source._root.__wrapped__()
 
 
