@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from mlpcli.data.split_columns import split_column_of
 from mlpcli.data.splits import Amount, place_of
 from mlpcli.data.step_targets import encode_rows
 from mlpcli.data.stored.stored_array import StoredArray
-from mlpcli.data.targets import class_indices, stratified_by
+from mlpcli.data.targets import CLASSED, class_indices, stratified_by
 from mlpcli.data.types import Array, NumberType
 from mlpcli.data.unseen_classes import unseen_classes
 from mlpcli.errors import DataError, Problem
@@ -122,6 +122,16 @@ class Splitter:
         values = self.y[numbers.name][self.rows]
         return quantile_bins(values.reshape(len(values), -1)[:, 0], len(values) // folds)
 
+    def _other_labels(self) -> Iterator[Array]:
+        """Yield the classes of the remaining rows by which they are not stratified: more targets, labels."""
+        named = stratified_by(self.outputs)
+        for each in self.outputs:
+            y = self.y[each.name][self.rows] if each is not named and not each.steps else None
+            if y is not None and each.kind in CLASSED:
+                yield class_indices(y)
+            elif y is not None and each.kind == "labels":
+                yield from y.T
+
     def _of_file(self, split: str, path: str) -> SourceRows:
         """Return the rows of a split's file."""
         files = self.opened.files
@@ -156,7 +166,12 @@ class Splitter:
         else:
             groups = None if column is None else column.values[self.rows]
             kept = nested_rows(
-                some.number, seed=some.seed, labels=self._labels(), groups=groups, rows=len(self.rows)
+                some.number,
+                seed=some.seed,
+                labels=self._labels(),
+                also=[*self._other_labels()],
+                groups=groups,
+                rows=len(self.rows),
             )
         self.rows = self.rows[kept]
 

@@ -61,7 +61,7 @@ class MoreData:
     planned, done: trainings; fewer are done where they were interrupted.
     at_the_end: trainings whose last epoch, the spec's last, was the best.
     doubling: None where there are too few scores for a curve.
-    notes: trainings that failed, and why.
+    notes: trainings that failed and why, and what is unusual in the rows of one.
     """
 
     name: str

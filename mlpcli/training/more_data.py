@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli import signals
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Dataset, Output
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.nested_rows import TrainingRows
 from mlpcli.data.splitter import OpenedData
+from mlpcli.data.targets import CLASSED, class_indices
+from mlpcli.data.types import Arrays
 from mlpcli.errors import DataError, Problem, SpecError, TrainingError, UsageError, listing, nearest
 from mlpcli.keras_import import import_keras
 from mlpcli.printable import counted
@@ -185,7 +188,7 @@ class _Trainings:
         watcher: Receives the progress.
         results: Of those that reached their end.
         at_the_end: Those whose last epoch, the spec's last, was the best.
-        notes: Those that failed, and why.
+        notes: Those that failed and why, and what is unusual in the rows of one.
         model: Of the last training.
     """
 
@@ -264,6 +267,9 @@ class _Trainings:
 
         some = TrainingRows(step.rows, step.seed) if step.rows < len(self.found.dataset.train) else None
         dataset = divide_data(self.opened, loaded, some=some)
+        for note in _notes_on(dataset, self.found.dataset, step):
+            self.notes.append(note)
+            self.watcher.note(note)
         completed = complete(loaded, dataset)
         fresh, plugins = build_checked(completed, dataset), bool(completed.catalog.plugins)
         self.model = same_network(self.model, fresh, plugins=plugins)
@@ -280,6 +286,34 @@ class _Trainings:
         own = self._results(size)
         rows = round(sum(each.rows for each in own) / len(own))
         return SizeScores(rows, tuple(each.metrics for each in own), sum(each.seconds for each in own))
+
+
+FAR_FROM = 0.25
+"""From this share on it is said that the rows of whole groups are more or fewer than were wanted."""
+
+
+def _notes_on(dataset: Dataset, whole: Dataset, step: Step) -> Iterator[str]:
+    """Yield what to know of the rows of a training: that they are others than wanted, or lack a class."""
+    rows, title = len(dataset.train), f"{counted(step.rows, 'row')}, seed {step.seed}"
+    if abs(rows - step.rows) > FAR_FROM * step.rows:
+        yield f"{title}: it is {counted(rows, 'row')}, since groups stay whole and each class has a row"
+    for output in whole.contract.outputs:
+        known = _classes_in(whole.train.y, output)
+        lacking = known - _classes_in(dataset.train.y, output)
+        names = [repr(name) for place, name in enumerate(output.classes or ()) if place in lacking]
+        if names:
+            of = f" of {output.name}" if output.name else ""
+            yield f"{title}: no row has the class{of} {listing(names)}, so the network never sees it"
+
+
+def _classes_in(y: Arrays, output: Output) -> set[int]:
+    """Return the classes of an output, or the labels, that some rows have."""
+    own = of_name(y, output.name)
+    if output.kind in CLASSED:
+        return {*np.unique(class_indices(own)).tolist()}
+    if output.kind == "labels":
+        return {*np.flatnonzero((own > 0).reshape(-1, own.shape[-1]).any(axis=0)).tolist()}
+    return set()
 
 
 GROWTH = 0.7

@@ -14,11 +14,32 @@ import pytest
 from mlpcli.data.nested_rows import TrainingRows, nested_rows
 from mlpcli.report.more_data import MoreDataReport, conclusions
 from mlpcli.runs.folder import find_run
-from mlpcli.runs.more_data import ENOUGH, HELPS, UNCLEAR, Doubling, MoreData, Step
+from mlpcli.runs.more_data import (
+    ENOUGH,
+    HELPS,
+    UNCLEAR,
+    Doubling,
+    MoreData,
+    MoreDataWatcher,
+    RowsWanted,
+    Step,
+)
 from mlpcli.spec.load import load_spec
 from mlpcli.statistics.power_law import fit_power_law
 from mlpcli.training.find_data import divide_data, find_opened
+from mlpcli.training.more_data import measure_more_data
 from tests.conftest import TINY, Result
+
+
+class Notes(MoreDataWatcher):
+    """Keeps what the user should know."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
 
 SIZES = np.repeat([4096.0, 2048, 1024, 512, 256, 128, 64], 3)
 
@@ -114,6 +135,42 @@ def test_fewer_rows_are_among_more_and_hold_every_class() -> None:
     assert np.bincount(groups[some])[np.unique(groups[some])].tolist() == [4] * 10
     assert set(labels[some]) == {0, 1, 2}
     assert {*some} < {*nested_rows(60, seed=2, labels=labels, groups=groups, rows=100)}
+
+
+def test_whole_groups_and_further_targets_hold_every_class_in_the_smallest_sample() -> None:
+    labels = np.arange(120) // 40
+    groups = np.arange(120) // 10  # each of one class
+    for seed in range(10):
+        few = nested_rows(16, seed=seed, labels=labels, groups=groups, rows=120)
+        assert np.bincount(labels[few]).tolist() == [10, 10, 10]  # 16 are not enough for three groups
+        assert {*few} <= {*nested_rows(40, seed=seed, labels=labels, groups=groups, rows=120)}
+        other = np.where(np.arange(120) % 40 == 7, 1, 0)  # a class of three rows
+        third = np.where(np.arange(120) == 119, 5, 2)  # and one of a single row
+        some = nested_rows(6, seed=seed, labels=labels, also=[other, third], rows=120)
+        assert [set(each[some].tolist()) for each in (labels, other, third)] == [{0, 1, 2}, {0, 1}, {2, 5}]
+        assert {*some} < {*nested_rows(12, seed=seed, labels=labels, also=[other, third], rows=120)}
+        alone = nested_rows(2, seed=seed, also=[third], rows=120)
+        assert set(third[alone].tolist()) == {2, 5}
+        in_groups = nested_rows(16, seed=seed, also=[third], groups=groups, rows=120)
+        assert 119 in in_groups
+
+
+def test_rows_without_a_class_are_reported(tmp_path: Path) -> None:
+    kinds = ["old" if row < 20 else "ab"[row % 2] for row in range(100)]
+    lines = [f"{row % 7},2024-01-{row // 4 + 1:02},{kind}" for row, kind in enumerate(kinds)]
+    (tmp_path / "rows.csv").write_text("\n".join(["size,day,kind", *lines]) + "\n", encoding="utf-8")
+    (tmp_path / "spec.yaml").write_text(
+        "dataset: {path: rows.csv, target: kind, validation: {last: 0.2, by: day}, test: null}\n"
+        "layers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\n"
+        "fit: {epochs: 1, engine: graph}\n"
+    )
+    watcher = Notes()
+    wanted = RowsWanted([20, 1.0], 1, "val_loss")
+    found = measure_more_data(load_spec(tmp_path / "spec.yaml"), wanted, watcher)
+    assert found.notes == tuple(watcher.notes)
+    (note,) = found.notes
+    assert note.startswith("20 rows, seed ")
+    assert note.endswith(": no row has the class 'old', so the network never sees it")
 
 
 @pytest.mark.parametrize("by", ["share: 0.2, by: shop", "last: 0.2, by: day"])
