@@ -284,6 +284,7 @@ class Dataset:
         held_out: the rows of the fold that is held out, or None.
         origins: the source of each split's rows, which names them in messages.
         split_columns: the columns by which the main rows are divided, by name and sort.
+        unscaled_targets: a digest of the targets of each split as they were read.
     """
 
     train: Split
@@ -303,6 +304,7 @@ class Dataset:
     held_out: Split | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
     split_columns: SplitColumns = field(default_factory=dict)
+    unscaled_targets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settled(self) -> dict[str, object]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Contract, Split
+from mlpcli.data.dataset import Contract, Output, Split
+from mlpcli.data.splitter import RowsOfSplit
 from mlpcli.data.stored.stored_array import blocks_of
 
 SHORT = 16
@@ -32,14 +33,29 @@ def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
 def target_digests(splits: Mapping[str, Split]) -> dict[str, str]:
     """Return a short digest of the targets and weights of each split, by its name.
 
-    Equal ones mean equal targets in equal order: what runs score on these rows can be compared, whichever
-    columns their networks read.
+    Equal ones mean equal targets in equal order, as the network learns them: scaled by the training rows.
     """
     digests = {}
     for name, split in splits.items():
         digest = hashlib.sha256()
         for part in (split.y, split.weights):
             _add(digest.update, name, part)
+        digests[name] = digest.hexdigest()[:SHORT]
+    return digests
+
+
+def unscaled_digests(rows_of: Mapping[str, RowsOfSplit], outputs: Sequence[Output]) -> dict[str, str]:
+    """Return a short digest of each split's targets and weights as they were read, by its name.
+
+    Scaled targets depend on the training rows, and weights of classes too: these digests do not.
+    """
+    digests = {}
+    for name, rows in rows_of.items():
+        digest = hashlib.sha256()
+        for output in outputs:
+            y = rows.y[output.name]
+            _add(digest.update, output.name, np.asarray(y, np.float64) if output.kind == "numbers" else y)
+        _add(digest.update, "weights", rows.weights)
         digests[name] = digest.hexdigest()[:SHORT]
     return digests
 

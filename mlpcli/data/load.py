@@ -13,7 +13,7 @@ from mlpcli.data.dataset import OTHER, Contract, Dataset, Output, Split
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.features.verification_sample import Sample, take_sample
-from mlpcli.data.fingerprint import fingerprint
+from mlpcli.data.fingerprint import fingerprint, unscaled_digests
 from mlpcli.data.leakage import SplitRows, group_notes
 from mlpcli.data.lost_digits import lost_digits, some_rows
 from mlpcli.data.nested_rows import TrainingRows
@@ -273,6 +273,7 @@ def _dataset(
         held_out=splits.get("held_out"),
         origins={name: rows.source_rows.origin for name, rows in rows_of.items()},
         split_columns=source.split_columns,
+        unscaled_targets=unscaled_digests(rows_of, outputs),
     )
 
 

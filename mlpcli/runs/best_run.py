@@ -10,6 +10,7 @@ from functools import cache, partial
 from mlpcli.errors import SpecError
 from mlpcli.runs.folder import Run
 from mlpcli.runs.main_metric import meaning_of
+from mlpcli.runs.same_rows import same_rows
 from mlpcli.runs.scores import more_is_better
 
 OTHER_MONITOR, OTHER_ROWS, OTHER_LOSS = "another monitor", "other validation rows", "another loss"
@@ -132,7 +133,7 @@ def _why_not(score: RunScore, newest: RunScore, meaning: Callable[[], Meaning]) 
         return ""
     if score.monitor != newest.monitor:
         return OTHER_MONITOR
-    if not same_rows(score.run, newest.run, "validation" if newest.monitor.startswith("val_") else "train"):
+    if not _same_rows(score.run, newest.run, "validation" if newest.monitor.startswith("val_") else "train"):
         return OTHER_ROWS
     own, other = _meaning(score), meaning()
     if own is None or other is None:
@@ -147,18 +148,11 @@ def _meaning(score: RunScore) -> Meaning:
         return None
 
 
-def same_rows(one: Run, two: Run, split: str) -> bool:
-    """Return whether the targets of a split are the same in two runs, row by row.
-
-    Runs made before these were recorded have the same rows if their fingerprints are equal; these are others
-    too where only columns were chosen otherwise.
-    """
+def _same_rows(one: Run, two: Run, split: str) -> bool:
     first, second = one.record.data, two.record.data
     if first is None or second is None:
         return first is second
-    if split in first.targets and split in second.targets:
-        return first.targets[split] == second.targets[split]
-    return first.fingerprint == second.fingerprint
+    return same_rows(first, second, split) is True
 
 
 def better_than_newest(found: Sequence[Run]) -> tuple[RunScore, RunScore] | None:

@@ -6,12 +6,14 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.errors import ABSENT, AllAtOnce, Problem, RunError, UsageError, show_path
 from mlpcli.runs.folder import Run, find_run, open_run
 from mlpcli.runs.record_models import MetricsRecord, read_record
+from mlpcli.runs.same_rows import same_rows
 from mlpcli.runs.search_folder import SEARCH, load_search
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
 from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS
@@ -100,10 +102,15 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
 
 
 def _other_rows(found: Sequence[Run]) -> tuple[str, ...]:
-    """Return the splits whose targets differ between the runs; none of those of which it is not recorded."""
-    known = [run.record.data.targets for run in found if run.record.data is not None]
-    names = dict.fromkeys(name for each in known for name in each)
-    return tuple(name for name in names if len({each[name] for each in known if name in each}) > 1)
+    """Return the splits whose rows are known to differ between the runs."""
+    data = [run.record.data for run in found if run.record.data is not None]
+    names = dict.fromkeys(name for each in data for name in each.rows)
+    pairs = [*combinations(data, 2)]
+    return tuple(
+        name
+        for name in names
+        if any(same_rows(*pair, name) is False for pair in pairs if all(name in each.rows for each in pair))
+    )
 
 
 def _metrics(run: Run) -> dict[str, float]:

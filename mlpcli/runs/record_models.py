@@ -55,12 +55,14 @@ class DataFacts(Record):
     """The data of a run; the contract is parsed separately, by `data/`.
 
     Attributes:
-        targets: a digest of the targets of each split; none in runs made before there was this entry.
+        targets: a digest of the scaled targets of each split; none in runs made before there was this entry.
+        unscaled_targets: the same of the targets as they were read; none in runs made before.
         on_disk: where its rows were; None where they were in memory.
     """
 
     fingerprint: str
     targets: dict[str, str] = Field(default_factory=dict)
+    unscaled_targets: dict[str, str] = Field(default_factory=dict)
     source: str = ""
     seed: Count | None = None
     rows: dict[str, Count] = Field(default_factory=dict)

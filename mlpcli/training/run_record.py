@@ -45,6 +45,7 @@ def begin_record(
         "source": dataset.source,
         "fingerprint": dataset.fingerprint,
         "targets": target_digests(dataset.splits()),
+        "unscaled_targets": dict(dataset.unscaled_targets),
         "rows": rows,
         "contract": dataset.contract.to_json(),
     }

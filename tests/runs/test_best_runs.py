@@ -115,14 +115,15 @@ def test_a_run_on_other_rows_or_with_another_loss_is_not_called_better(
 ) -> None:
     better = three_runs / "tiny" / "2026-01-02_00-00-00"
     record = json.loads((better / "run.json").read_text())
-    digests = record["data"]["targets"]
-    assert set(digests) == set(record["data"]["rows"])
-    record["data"]["targets"] = digests | {"validation": "of a file that was rewritten since"}
+    for key in ("targets", "unscaled_targets"):
+        digests = record["data"][key]
+        assert set(digests) == set(record["data"]["rows"])
+        record["data"][key] = digests | {"validation": "of a file that was rewritten since"}
     (better / "run.json").write_text(json.dumps(record))
     result = mlpcli(*EVALUATE, "tiny", "--best", "--runs-dir", three_runs)
     assert "best of 2: tiny/2026-01-01_00-00-00" in result.err
     assert "1 with other validation rows left out" in " ".join(result.err.split())
-    del record["data"]["targets"]  # as before there was this entry: the fingerprint tells
+    del record["data"]["targets"], record["data"]["unscaled_targets"]  # as once: the fingerprint tells
     (better / "run.json").write_text(json.dumps(record))
     result = mlpcli(*EVALUATE, "tiny", "--runs-dir", three_runs)
     assert "better val_loss (0.2500 against 0.7500)" in " ".join(result.err.split())

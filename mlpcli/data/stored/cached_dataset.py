@@ -51,6 +51,7 @@ def write_dataset(folder: Path, dataset: Dataset, names: Mapping[str, str]) -> N
         "notes": list(dataset.notes),
         "left_out": dataset.left_out,
         "sparse": dataset.sparse,
+        "unscaled_targets": dict(dataset.unscaled_targets),
         "sample": None if sample is None else _sample_form(sample),
     }
     write_json(folder / DOCUMENT, document)
@@ -108,6 +109,7 @@ def read_dataset(folder: Path, document: Mapping[str, Any], *, label: str, memor
             left_out=document["left_out"],
             sparse=document["sparse"],
             origins={name: Origin(label) for name in splits},
+            unscaled_targets=document.get("unscaled_targets", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Broken(str(error)) from error
