@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,33 @@ def test_check_reports_what_float32_cannot_hold(table: Path, mlpcli: Cli) -> Non
     assert "target 'y': 124 distinct numbers become " in shown
     (table / "scaled.yaml").write_text(SPEC)
     assert "distinct numbers" not in mlpcli("check", table / "scaled.yaml").out
+
+
+@pytest.mark.parametrize(
+    ("step", "parts", "lost"),
+    [
+        (3_600_000, "[month, weekday, hour]", None),
+        (3_600_000, "[elapsed]", None),
+        (2, "[elapsed]", "distinct dates become 3 in the network's float32"),
+    ],
+)
+def test_dates_whose_parts_repeat_by_design_lose_nothing_in_float32(
+    tmp_path: Path, mlpcli: Cli, step: int, parts: str, lost: str | None
+) -> None:
+    start = datetime(2024, 1, 1, 7, 13)
+    rows = [
+        f"{(start + place * timedelta(milliseconds=step)).isoformat(timespec='milliseconds')},{place % 7}"
+        for place in range(400)
+    ] + ["1990-01-01T00:00:00.000,1"] * 5
+    (tmp_path / "t.csv").write_text("at,y\n" + "\n".join(rows) + "\n")
+    scaled = (
+        f"{{path: t.csv, target: y, features: {{at: {{kind: date, parts: {parts}, scaling: standardize}}}}}}"
+    )
+    (tmp_path / "t.yaml").write_text(f"dataset: {scaled}\nlayers: [{{Dense: {{units: 1}}}}]\nloss: mse\n")
+    result = mlpcli("check", tmp_path / "t.yaml")
+    shown = " ".join(result.out.split())
+    assert result.status == 0, result.err
+    assert lost in shown if lost else "distinct dates become" not in shown, shown
 
 
 @pytest.mark.parametrize("loss", ["mse", "sparse_categorical_crossentropy"])

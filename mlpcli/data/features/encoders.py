@@ -209,8 +209,7 @@ class DateEncoder:
     def encode(self, column: ParsedColumn) -> Encoded:
         """Encode the cells of some rows."""
         cells, dates = parse_date_column(column, self.format)
-        distinct = np.stack([part * dates.valid for part in self._parts(dates)], axis=1)
-        values = distinct.astype(np.float32)[cells.codes]
+        values = self._distinct(dates).astype(np.float32)[cells.codes]
         missing = np.flatnonzero(cells.mask((None,)))
         valid = dates.valid[cells.codes]
         unreadable = np.setdiff1d(np.flatnonzero(~valid), missing, assume_unique=True)
@@ -219,6 +218,14 @@ class DateEncoder:
         if self.indicator:
             values = np.concatenate([values, (~valid).astype(np.float32)[:, None]], axis=1)
         return Encoded(values, missing, _with_missing(unreadable, missing, self.required), outside=outside)
+
+    def exact_parts(self, column: ParsedColumn) -> Array:
+        """Return the parts of some rows in float64, (rows, columns), without the indicator."""
+        cells, dates = parse_date_column(column, self.format)
+        return self._distinct(dates)[cells.codes]
+
+    def _distinct(self, dates: ParsedDates) -> Array:
+        return np.stack([part * dates.valid for part in self._parts(dates)], axis=1)
 
     def _parts(self, dates: ParsedDates) -> list[Array]:
         found: list[Array] = []

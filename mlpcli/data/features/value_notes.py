@@ -102,10 +102,12 @@ def _lost_numbers(encoder: NumericEncoder, column: ParsedColumn) -> str | None:
 
 
 def _lost_dates(encoder: DateEncoder, column: ParsedColumn) -> str | None:
+    """Count what float32 loses of the parts; that parts recur, every week or year, is meant."""
     cells, dates = parse_date_column(column, encoder.format)
     valid = dates.valid[cells.codes]
-    instants = (dates.days * 86_400.0 + dates.seconds)[cells.codes][valid]
-    lost = lost_digits(instants, encoder.encode(column).values[valid])
+    parts = encoder.exact_parts(column)[valid]
+    _, exact = np.unique(parts, axis=0, return_inverse=True)
+    lost = lost_digits(exact.reshape(-1), parts)
     return lost and lost.replace("numbers", "dates", 1)
 
 
