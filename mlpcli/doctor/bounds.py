@@ -82,12 +82,6 @@ CLASS_ROWS = 5
 SKEWED = 10.0
 """The largest class over the smallest: `threshold_imbalance` of SageMaker's rule ClassImbalance."""
 
-LEAK = 0.98
-"""How well one column alone predicts the target, from 0 for a constant prediction to 1 ..."""
-
-LEAK_LEAD = 0.05
-"""... and how far the next column is behind."""
-
 COPIED_ROWS, COPIED_SHARE = 5, 0.05
 """Rows of a split that are training rows too: so many, and this share of the split."""
 

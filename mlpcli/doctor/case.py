@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mlpcli.runs.leaking_columns import ColumnSkill
 from mlpcli.runs.network_record import LayerFacts, NetworkFacts
 from mlpcli.runs.record_models import Best, MetricsRecord
 from mlpcli.spec.schema import ComponentSpec, Spec
-
-
-@dataclass(frozen=True)
-class ColumnSkill:
-    """How well one column alone predicts the target on rows that it was not fitted on, from 0 to 1."""
-
-    column: str
-    skill: float
-    output: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlpcli.doctor import treatments as treat
-from mlpcli.doctor.bounds import COPIED_ROWS, COPIED_SHARE, LEAK, LEAK_LEAD
+from mlpcli.doctor.bounds import COPIED_ROWS, COPIED_SHARE
 from mlpcli.doctor.case import Case
-from mlpcli.doctor.numbers import number
 from mlpcli.runs.diagnosis import Finding
+from mlpcli.runs.leaking_columns import leak_line, leaking_columns
 
 
 def find_leak(case: Case) -> Iterator[Finding]:
     """Yield a column that predicts the target nearly perfectly by itself."""
-    for output in dict.fromkeys(each.output for each in case.columns):
-        own = [each for each in case.columns if each.output == output]
-        if len(own) < 3 or own[0].skill < LEAK or own[0].skill - own[1].skill < LEAK_LEAD:
-            continue
-        first, second = own[0], own[1]
+    for first, second in leaking_columns(case.columns):
         yield Finding(
             "leaking-column",
             "error",
-            f"column {first.column!r} alone predicts the target, with a skill of {number(first.skill)} of 1; "
-            f"the next, {second.column!r}, has {number(second.skill)}",
+            leak_line(first, second),
             "a column that good is often written after the target is known, so that new rows lack it",
             {"column": first.column, "skill": first.skill, "next": second.column, "next_skill": second.skill},
             "leave the column out, unless it is known beforehand",

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from mlpcli import runs
-from mlpcli.data.dataset import Dataset, Output
+from mlpcli.checks.columns_alone import column_skills
+from mlpcli.data.dataset import Dataset
 from mlpcli.data.leakage import find_equal_rows
-from mlpcli.data.named_arrays import rows_of
-from mlpcli.data.raw_columns import places_beside_images, values_at
-from mlpcli.data.targets import class_indices
-from mlpcli.doctor.case import ColumnSkill
 from mlpcli.doctor.find_all import find_all
 from mlpcli.doctor.from_records import diagnose_records, read_case
 from mlpcli.errors import DataError, RunError, SpecError
@@ -28,12 +23,8 @@ from mlpcli.runs.folder import Run
 from mlpcli.runs.network_record import NetworkFacts
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import Spec
-from mlpcli.statistics.column_skill import column_skill
 from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.network_probe import MOST_ROWS, probe_network
-
-MOST_COLUMNS = 2000
-"""The most columns that are tried alone."""
 
 
 def examine_run(run: Run) -> Diagnosis:
@@ -62,7 +53,7 @@ def examine_run(run: Run) -> Diagnosis:
         case,
         network=network or case.network or _scales_alone(initial),
         initial=tuple(initial.layers) if initial is not None else (),
-        columns=tuple(_columns(dataset, loaded.spec.seed)),
+        columns=tuple(column_skills(dataset, loaded.spec.seed)),
         copies=tuple((each.count, each.of, each.note) for each in find_equal_rows(dataset)),
     )
     return Diagnosis(find_all(whole), tuple(notes), 0 if network is None else network.rows)
@@ -113,40 +104,3 @@ def _scales_alone(initial: NetworkFacts | None) -> NetworkFacts | None:
     if initial is None:
         return None
     return initial.model_copy(update={"layers": [], "loss": None, "classes": []})
-
-
-def _columns(dataset: Dataset, seed: int) -> Iterator[ColumnSkill]:
-    """Yield how well each raw column alone predicts each target, the best first by output."""
-    places = places_beside_images(dataset.contract)
-    if not 3 <= len(places) <= MOST_COLUMNS:
-        return
-    rows = np.random.default_rng(seed).permutation(len(dataset.train))[:MOST_ROWS]
-    x = dataset.train.x
-    few = rows_of(x, rows)
-    for output in dataset.contract.outputs:
-        y = dataset.train.y[output.name] if output.name else dataset.train.y
-        target = _flat_target(output, y[rows])
-        if target is None:
-            continue
-        classes = output.kind != "numbers"
-        skills = [
-            ColumnSkill(
-                name,
-                max(
-                    0.0,
-                    column_skill(values_at(few, dataset.contract, own), target, classes=classes, seed=seed),
-                ),
-                output.name,
-            )
-            for name, own in places.items()
-        ]
-        yield from sorted(skills, key=lambda each: -each.skill)
-
-
-def _flat_target(output: Output, y: np.ndarray) -> np.ndarray | None:
-    """Return a target as (rows,); None for one that is more than a number or a class."""
-    if output.steps or output.kind not in ("numbers", "classes", "one_hot"):
-        return None
-    if output.kind == "numbers":
-        return y.reshape(len(y), -1)[:, 0] if y.size == len(y) else None
-    return class_indices(y)

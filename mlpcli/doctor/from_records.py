@@ -68,6 +68,7 @@ def read_case(run: Run) -> Case:
         pixels=contract.get("dtype") == "uint8",
         classes=classes,
         network=record.network,
+        columns=tuple(record.columns),
         members=record.members is not None,
     )
 

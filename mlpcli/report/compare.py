@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -44,6 +44,18 @@ def show_comparison(comparison: Comparison) -> None:
     if comparison.other_rows:
         splits = " and ".join(comparison.other_rows)
         show_sentence(f"the {splits} rows are not the same in all runs: nor is what their metrics measure")
+    for line in _leaks(comparison, names):
+        show_sentence(line, label="warning: ", style="yellow")
+
+
+def _leaks(comparison: Comparison, names: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each column that alone predicts the target in some of the runs."""
+    for column in dict.fromkeys(each for each in comparison.leaking if each is not None):
+        own = [name for name, each in zip(names, comparison.leaking, strict=True) if each == column]
+        yield (
+            f"in {' and '.join(own)}, column {column!r} alone predicts the target: unless it is known "
+            f"beforehand, the scores of {' and '.join(own)} say nothing of new rows"
+        )
 
 
 def _show_blocks(out: Screen, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -82,5 +94,6 @@ def comparison_json(comparison: Comparison, picture: Path | None) -> dict[str, o
         "settings": comparison.settings,
         "metrics": comparison.metrics,
         "other_rows": list(comparison.other_rows),
+        "leaking": list(comparison.leaking),
         "picture": str(picture) if picture else None,
     }

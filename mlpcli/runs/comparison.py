@@ -12,6 +12,7 @@ from pathlib import Path
 from mlpcli import runs
 from mlpcli.errors import ABSENT, AllAtOnce, Problem, RunError, UsageError, show_path
 from mlpcli.runs.folder import Run, find_run, open_run
+from mlpcli.runs.leaking_columns import leaking_columns
 from mlpcli.runs.record_models import MetricsRecord, read_record
 from mlpcli.runs.same_rows import same_rows
 from mlpcli.runs.search_folder import SEARCH, load_search
@@ -40,6 +41,7 @@ class Comparison:
     settings: dict[str, list[object]]  # those of the resolved specs that differ, by path
     metrics: dict[str, list[float | None]]  # "validation accuracy" and the like
     other_rows: tuple[str, ...]  # the splits whose rows are not the same in all runs
+    leaking: tuple[str | None, ...] = ()  # a column that alone predicts the target, where that is recorded
 
 
 def choose(names: Sequence[str], runs_dir: Path, *, trials: bool, trusted: bool = False) -> list[Run]:
@@ -98,7 +100,13 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
         {path: [None if value is ABSENT else value for value in row] for path, row in differing.items()},
         {name: [each.get(name) for each in metrics] for name in names},
         _other_rows(found),
+        tuple(_leaking(run) for run in found),
     )
+
+
+def _leaking(run: Run) -> str | None:
+    """Return a column that alone predicts the target of a run; None for none."""
+    return next((first.column for first, _ in leaking_columns(run.record.columns)), None)
 
 
 def _other_rows(found: Sequence[Run]) -> tuple[str, ...]:

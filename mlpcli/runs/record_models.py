@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from mlpcli.errors import ABSENT, KeyPath, Problem, RunError, show_path
 from mlpcli.files import read_ordinary
 from mlpcli.runs.disk_record import RowsOnDisk
+from mlpcli.runs.leaking_columns import ColumnSkill
 from mlpcli.runs.network_record import NetworkFacts
 
 MAX_BYTES = 64 * 2**20
@@ -205,6 +206,7 @@ class Replicas(Record):
 class RunRecord(Record):
     """`run.json`.
 
+    columns: those that alone predict the target best, three of each output.
     ended_by: `time` where a run is complete that ended although epochs are left.
     """
 
@@ -241,6 +243,7 @@ class RunRecord(Record):
     fold: Count | None = None
     members: MembersRecord | None = None
     network: NetworkFacts | None = None
+    columns: list[ColumnSkill] = Field(default_factory=list)
     replicas: Replicas | None = None
     error: str | None = None
 

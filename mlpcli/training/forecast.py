@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from mlpcli import runs
 from mlpcli.checks.advice import advise, class_counts
+from mlpcli.checks.columns_alone import column_skills
 from mlpcli.checks.log_names import directions
 from mlpcli.checks.tuner_objective import check_promotion, find_objective
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.leakage import equal_row_notes
 from mlpcli.data.stored.needed_memory import memory_advice
+from mlpcli.data.stored.sampled_rows import is_stored
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath
 from mlpcli.model.memory import optimizer_arrays, unfilled_weights
+from mlpcli.runs.leaking_columns import leak_line, leaking_columns
 from mlpcli.runs.results import Forecast, Memory, Plan
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
@@ -72,7 +75,7 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         run_files(spec, folds=bool(folds)),
         tuple(advise(spec, dataset, model)),
         resolve_spec(given, dataset.settled, dataset.features),
-        (*_large(loaded), *prepared.notes, *_shared_rows(spec, dataset), *default_notes(loaded)),
+        (*_large(loaded), *prepared.notes, *_of_table(spec, dataset), *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
         trainings=folds,
     )
@@ -129,10 +132,14 @@ def _as_given(completed: CompletedSpec, loaded: LoadedSpec) -> CompletedSpec:
     return replace(completed, spec=completed.spec.model_copy(update=given))
 
 
-def _shared_rows(spec: Spec, dataset: Dataset) -> Iterator[str]:
-    """Yield a line on the rows that splits share; a built-in dataset is used as it is."""
-    if spec.dataset.path is not None:
-        yield from equal_row_notes(dataset)
+def _of_table(spec: Spec, dataset: Dataset) -> Iterator[str]:
+    """Yield a line on rows that splits share and a column that leaks; a built-in dataset is used as it is."""
+    if spec.dataset.path is None:
+        return
+    yield from equal_row_notes(dataset)
+    skills = () if is_stored(dataset.train) else tuple(column_skills(dataset, spec.seed))
+    for first, second in leaking_columns(skills):
+        yield f"{leak_line(first, second)}. Is it known when predicting? If not, leave it out"
 
 
 def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:

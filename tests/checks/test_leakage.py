@@ -191,3 +191,38 @@ def test_rows_of_a_mean_of_folds_are_compared_although_each_member_encodes_them(
     shared = shared_rows(replace(dataset, contract=contract, train=wide), wide)
     assert shared is not None
     assert len(shared.rows) == len(wide)
+
+
+def test_a_column_that_determines_the_target_is_named_from_init_to_compare(
+    mlpcli: Cli, tmp_path: Path
+) -> None:
+    random = np.random.RandomState(5)
+    rows: list[list[object]] = []
+    for _ in range(400):
+        size, rooms, age = random.uniform(20, 200), random.randint(1, 6), random.randint(0, 90)
+        rent = round(300 + 9 * size + random.normal(0, 300))
+        rows.append([round(size, 1), rooms, age, 12 * rent + random.randint(-5, 6), rent])
+    data = write(tmp_path / "rents.csv", "size,rooms,age,yearly rent,rent", rows)
+    spec, runs_dir = tmp_path / "rents.yaml", tmp_path / "runs"
+    told = mlpcli("init", data, "--target", "rent", "--effort", "fast", "-o", spec)
+    words = " ".join(told.out.split())
+    assert "warning: column 'yearly rent' determines the target 'rent' by itself" in words
+    assert words.count("warning") == 1
+    before, line = spec.read_text().split('    "yearly rent":')[0].splitlines()[-1], '    "yearly rent":'
+    assert (line in spec.read_text(), before.split()[:2]) == (True, ["#", "determines"])
+
+    small = "layers: [Dense: {units: 1}]\nloss: mse\nname: %s\nfit: {epochs: 1, engine: graph}\n"
+    text = f"dataset: {{path: {data}, target: rent, target_scaling: standardize, features: %s}}\n{small}"
+    (tmp_path / "all.yaml").write_text(text % ("{age: {kind: numeric}}", "all"))
+    (tmp_path / "fair.yaml").write_text(text % ("{yearly rent: ignore}", "fair"))
+    alone = "column 'yearly rent' alone predicts the target"
+    assert alone in " ".join(mlpcli("check", tmp_path / "all.yaml").out.split())
+    assert "alone predicts" not in mlpcli("check", tmp_path / "fair.yaml").out
+    for name, expected in (("all", True), ("fair", False)):
+        done = mlpcli("train", tmp_path / f"{name}.yaml", "--runs-dir", runs_dir, "--json")
+        codes = [each["code"] for each in json.loads(done.out)["findings"]]
+        assert (done.status, "leaking-column" in codes) == (0, expected)
+    shown = mlpcli("compare", "fair", "all", "--runs-dir", runs_dir)
+    assert f"in B, {alone}" in " ".join(shown.out.split())
+    document = json.loads(mlpcli("compare", "fair", "all", "--runs-dir", runs_dir, "--no-test", "--json").out)
+    assert document["leaking"] == [None, "yearly rent"]

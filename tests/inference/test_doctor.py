@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mlpcli.doctor.case import Case, ColumnSkill
+from mlpcli.doctor.case import Case
 from mlpcli.doctor.find_all import find_all, whole_patch
 from mlpcli.doctor.from_records import in_most
+from mlpcli.runs.leaking_columns import ColumnSkill
 from mlpcli.runs.network_record import ClassFacts, LayerFacts, NetworkFacts, TargetFacts
 from mlpcli.runs.record_models import MetricsRecord
 from mlpcli.spec.edit_spec import Edit, edit_text
@@ -68,6 +69,10 @@ def _history(
 def _falling(epochs: int = 20, first: float = 1.1, last: float = 0.1) -> list[float]:
     """A loss that falls fast and then settles, as that of a healthy training."""
     return [last + (first - last) * math.exp(-0.5 * epoch) for epoch in range(epochs)]
+
+
+def _skills(**skills: float) -> tuple[ColumnSkill, ...]:
+    return tuple(ColumnSkill(column=name, skill=skill) for name, skill in skills.items())
 
 
 def _network(**changes: Any) -> NetworkFacts:
@@ -210,7 +215,7 @@ def test_a_healthy_training_has_no_finding() -> None:
         ),
         (
             "leaking-column",
-            {"columns": (ColumnSkill("x", 0.999), ColumnSkill("z", 0.5), ColumnSkill("w", 0.1))},
+            {"columns": _skills(x=0.999, z=0.5, w=0.1)},
             ("dataset", "features", "x"),
         ),
         ("rows-in-two-splits", {"copies": ((40, 200, "test: 40 of 200 rows"),)}, None),
@@ -263,7 +268,7 @@ def test_targets_that_are_not_scaled_are_found_where_the_loss_grows_with_them() 
         },
         {"network": _network(input_size=900.0)},
         {"metrics": MetricsRecord(train={"loss": 0.4}, validation={"loss": 0.35})},
-        {"columns": (ColumnSkill("x", 0.99), ColumnSkill("z", 0.97), ColumnSkill("w", 0.1))},
+        {"columns": _skills(x=0.99, z=0.97, w=0.1)},
         {"copies": ((1, 24, "test: 1 of 24 rows"),)},
         {"network": _network(classes=[ClassFacts(names=["a", "b"], truth=[99, 1], predicted=[100, 0])])},
     ],

@@ -15,9 +15,6 @@ from mlpcli.data.inspect.value_codes import value_codes
 from mlpcli.errors import listing
 from mlpcli.printable import counted, verb
 
-MAX_CLASSES = 20
-"""A column of more distinct values than this, and than the target has, is not compared with the target."""
-
 MAX_DUPLICATES = 10
 """Columns that are the same as others are named up to this number, and then counted."""
 
@@ -46,7 +43,7 @@ def find_warnings(survey: Survey, test: str | None = None, images: Collection[st
     found += _same_columns(survey)
     found += groups_in(survey)
     if survey.target is not None:
-        found += _leaks(survey, survey.target)
+        found += [leak_warning(name, survey.target) for name in find_leaks(survey)]
         found += _imbalance(survey, survey.target)
     if test is not None:
         found += shared_with(survey, test)
@@ -108,12 +105,17 @@ def _values(survey: Survey, name: str) -> list[str | None]:
     return survey.table.columns[name].texts.values
 
 
-def _leaks(survey: Survey, target: str) -> Iterator[str]:
-    """Yield a warning for each column that determines the target."""
-    aim = survey.profiles[target]
-    for name in survey.features.used:
-        if _determines(survey, name, aim):
-            yield f"column {name!r} determines the target {target!r} by itself; is it known when predicting?"
+def find_leaks(survey: Survey) -> list[str]:
+    """Return the columns that determine the target, each by itself."""
+    if survey.target is None:
+        return []
+    aim = survey.profiles[survey.target]
+    return [name for name in survey.features.used if _determines(survey, name, aim)]
+
+
+def leak_warning(name: str, target: str) -> str:
+    """Return a sentence on a column that determines the target."""
+    return f"column {name!r} determines the target {target!r} by itself; is it known when predicting?"
 
 
 def _determines(survey: Survey, name: str, aim: Profile) -> bool:
@@ -126,10 +128,10 @@ def _determines(survey: Survey, name: str, aim: Profile) -> bool:
         if len(a) > 2 and a.std() > 0 and b.std() > 0:
             return bool(abs(np.corrcoef(a, b)[0, 1]) > LEAK_CORRELATION)
         return False
-    if profile.distinct > max(MAX_CLASSES, aim.distinct) or 2 * aim.distinct > aim.rows:
+    if profile.distinct != aim.distinct or 2 * aim.distinct > aim.rows:
         return False
     pairs = set(zip(value_codes(survey, name).tolist(), value_codes(survey, aim.name).tolist(), strict=True))
-    return len(pairs) == profile.distinct == aim.distinct
+    return len(pairs) == aim.distinct
 
 
 def _imbalance(survey: Survey, target: str) -> Iterator[str]:

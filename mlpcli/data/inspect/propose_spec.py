@@ -9,6 +9,7 @@ import numpy as np
 
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.effort import Effort
+from mlpcli.data.inspect.find_warnings import find_leaks, leak_warning
 from mlpcli.data.inspect.propose_network import Apart, propose_network, validation_share
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_features
 from mlpcli.data.inspect.propose_splits import ProposedSplit, uncovered_parts, used_columns
@@ -150,6 +151,11 @@ def find_risks(survey: Survey) -> list[str]:
         f"only {counted(rows, 'row')}: what the test rows show is mostly chance" for rows in _few(survey)
     ]
     risks += survey.features.notes
+    if survey.target:
+        risks += [
+            f"{leak_warning(name, survey.target)} If not, write {scalar(name)}: ignore under features"
+            for name in find_leaks(survey)
+        ]
     if survey.target and survey.profiles[survey.target].identifier:
         risks.append(f"the target {survey.target!r} looks like an identifier, which nothing can predict")
     if rare := rare_classes(survey):
@@ -283,14 +289,18 @@ def _features(
 ) -> Iterator[str]:
     """Yield a line for each column; where there are many, for those alone that differ from the inferred."""
     used, excluded = used_columns(survey, division), survey.features.excluded
-    wide = len(used) + len(excluded) > MOST_LISTED
+    wide, leaks = len(used) + len(excluded) > MOST_LISTED, find_leaks(survey)
     lines = [*picture_features(pictures, effort)]
     for name, spec in used.items():
         if what := _what_is_wrong(survey, name):
             lines.append(f"    {_key(name)}: ignore  # {_comment(what)}")
-        elif not wide or spec.kind == "text" or (division is not None and name == division.column):
-            if division is not None and name == division.column:
+            continue
+        divides = division is not None and name == division.column
+        if not wide or divides or name in leaks or spec.kind == "text":
+            if division is not None and divides:
                 lines += _uncovered(survey, division, spec)
+            if name in leaks:
+                lines.append("    # determines the target by itself; if it is not known beforehand: ignore")
             lines.append(f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name], spec.kind)}")
     if wide:
         yield f"  # {len(used):,} columns, whose kind and encoding are inferred: see mlpcli check --resolved"
