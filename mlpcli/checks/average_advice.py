@@ -88,7 +88,7 @@ def second_swap(spec: Spec) -> Iterator[Problem]:
     """Yield every `SwapEMAWeights` but the first: a second one would swap back what the first has swapped."""
     places = [(index, each) for index, each in enumerate(spec.callbacks) if each.class_name == SWAP]
     for index, each in [place for place in places if not place[1].off][1:]:
-        rule = "stands twice: the second would undo what the first does"
+        rule = "is listed twice: the second would undo what the first does"
         yield Problem(
             rule, path=("callbacks", index, SWAP), received=each.class_name, hint="leave one of them"
         )

@@ -120,6 +120,6 @@ def _agreed(total: str, *, json: bool) -> bool:
     from mlpcli.errors import Problem, UsageError
 
     if json or not sys.stdin.isatty():
-        rule = f"would delete {total}, and nobody can be asked"
+        rule = f"would delete {total}, and there is no terminal to ask for confirmation"
         raise UsageError(Problem(rule, hint="add --yes to delete them, or --dry-run to only see them"))
     return typer.confirm(f"delete {total}?", err=True)

@@ -316,7 +316,9 @@ def _usage_problems(options: TuneOptions) -> Iterator[Problem]:
         yield Problem("--workers starts processes of this command; --role does not", hint=hint)
     if options.role is Role.worker:
         if options.log_to is not None:
-            yield Problem("--log-to is for the chief, which hears of all trials", hint="leave it out")
+            yield Problem(
+                "--log-to is for the chief, which receives the results of all trials", hint="leave it out"
+            )
         if spec is None and resume is None:
             hint = "mlpcli tune SPEC --role worker --address HOST:PORT"
             yield Problem("a worker needs the SPEC, or --resume SEARCH", hint=hint)

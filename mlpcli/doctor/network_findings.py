@@ -45,7 +45,7 @@ def find_units(case: Case) -> Iterator[Finding]:
             f"units that are 0 on all rows: {_counts(dead, 'dead')}",
             "a unit that is 0 everywhere has no gradient: it learns nothing and says nothing",
             {each.name: each.dead for each in dead},
-            "take an activation whose gradient is 0 nowhere, and weights that suit it",
+            "use an activation whose gradient is never 0, and initial weights that suit it",
             (
                 *treat.learnable_activation(case, [each.name for each in dead if not each.output]),
                 *(treat.lower_rate(case) if _died(case, dead) else ()),
@@ -231,7 +231,7 @@ def find_lost_classes(case: Case) -> Iterator[Finding]:
             f"{listing([*shown, counted(rest, 'more class', 'more classes')] if rest else shown)}",
             f"the largest class has {number(skew)} times as many rows, so that to ignore these costs little"
             if skew >= SKEWED
-            else "the network does not tell these classes from others",
+            else "the network does not distinguish these classes from others",
             {each.names[at]: each.truth[at] for at in lost},
             "make every class count the same" if rare else "see what its rows are taken for: mlpcli evaluate",
             treat.balance_classes(case) if rare else (),

@@ -132,7 +132,9 @@ def _check_score(parts: Sequence[Part], class_name: str, label: str) -> None:
     (*_, other) = owners[0].output.classes or ("",)
     if class_name != other and all(part.is_score for part in owners):
         rule = f"--class {class_name}: run {label} gives one score, that of the class {other}"
-        raise UsageError(Problem(rule, hint=f"leave --class out: what lowers it speaks for {class_name}"))
+        raise UsageError(
+            Problem(rule, hint=f"leave --class out: what lowers it is evidence for {class_name}")
+        )
 
 
 def explained_part(trained: TrainedModel, class_name: str | None) -> tuple[Part, Explained]:

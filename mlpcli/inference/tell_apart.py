@@ -42,7 +42,7 @@ def tell_apart(
     dates = tuple(name for name, each in known.items() if each.kind == "dates")
     names = [name for name in known if name in new and name not in dates]
     if min(rows) < FEWEST_ROWS or not names:
-        why = f"it takes {FEWEST_ROWS} rows of each" if names else "there is no column to tell them by"
+        why = f"it takes {FEWEST_ROWS} rows of each" if names else "there is no column to distinguish them by"
         return Separation(None, reason=why, left_out=dates)
     random = np.random.default_rng(seed)
     chosen = [np.sort(random.permutation(count)[:MOST_ROWS]) for count in rows]

@@ -77,7 +77,7 @@ def draw_class_curves(
     _finish(panels, drawn, threshold)
     left_out = len(known) - len(drawn)
     rest = (
-        f"the {counted(len(drawn), 'class', 'classes')} told apart worst, of {len(known)}" if left_out else ""
+        f"the {counted(len(drawn), 'class', 'classes')} separated worst, of {len(known)}" if left_out else ""
     )
     title_figure(figure, title, rest)
     return finish(figure)
@@ -130,8 +130,8 @@ def _finish(panels: Panels, drawn: Mapping[str, RankingCurves], threshold: float
         recall.axhline(only.prevalence, color=SOFT, linewidth=THIN_LINE, zorder=1)
     roc.set(xlabel="share of other rows taken", ylabel="recall")
     recall.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02))
-    gain.set(xlabel="share of all rows taken, the surest first", ylabel="recall")
-    lift.set(xlabel="share of all rows taken, the surest first", ylabel="times as many as by chance")
+    gain.set(xlabel="share of all rows taken, the most confident first", ylabel="recall")
+    lift.set(xlabel="share of all rows taken, the most confident first", ylabel="times as many as by chance")
     lift.set_ylim(0, min(max(1.5, 1.08 * lift.get_ylim()[1]), MOST_LIFT))
     for axes, name in zip(panels, ("ROC", "precision and recall", "gain", "lift"), strict=True):
         axes.set_xlim(0, 1)

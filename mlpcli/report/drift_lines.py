@@ -48,7 +48,10 @@ def _separation_lines(found: Separation, room: int) -> list[str]:
     if found.area is None:
         return [f"all columns together: not tried, {found.reason}"]
     low, high = found.interval
-    words = [f"all columns together: {found.size};", "a small model tells new rows from training rows with"]
+    words = [
+        f"all columns together: {found.size};",
+        "a small model distinguishes new rows from training rows with",
+    ]
     words += [f"an AUC of {found.area:.3f}", f"({low:.3f} to {high:.3f}; 0.5 is chance)"]
     if found.left_out:
         words.append(f"without the dates {', '.join(found.left_out[:3])}")

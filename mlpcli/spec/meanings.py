@@ -139,7 +139,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     },
     "CheckpointSpec": {"every": "After so many epochs.", "minutes": "After so many minutes."},
     "PredictSpec": {
-        "calibrate": "Make probabilities honest, by one number fitted on the validation rows.",
+        "calibrate": "Calibrate probabilities, by one number fitted on the validation rows.",
         "threshold": "From which probability on the second of two classes is predicted.",
         "intervals": "Add an interval, or a set of classes, that holds the truth for such a share of rows.",
     },

@@ -89,7 +89,7 @@ def _decode(body: memoryview) -> dict[str, Any]:
         dtype, shape = _dtype(kind["dtype"]), tuple(kind["shape"])
         count = math.prod(shape)
         if min(shape, default=0) < 0 or offset + count * dtype.itemsize > len(body):
-            raise ValueError(f"there is no room for an array of shape {shape}")
+            raise ValueError(f"the file is too short for an array of shape {shape}")
         arrays.append(np.frombuffer(body, dtype, count, offset).reshape(shape).copy())
         offset += count * dtype.itemsize
     state: dict[str, Any] = _unpack(head["state"], arrays)

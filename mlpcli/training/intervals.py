@@ -118,7 +118,7 @@ class _Finder:
         """Return what was found, in the order of the values."""
         notes = {name: self.notes[name] for name in self.shown if name in self.notes}
         if self.rows < FEW_ROWS and self.bounds:
-            few = f"from {self.rows:,} rows: too narrow, since so few rows seldom hold the largest errors"
+            few = f"from {self.rows:,} rows: too narrow, since so few rows rarely include the largest errors"
             notes |= {name: few for name in self.bounds if name not in notes}
         return Intervals(
             rows=self.rows,

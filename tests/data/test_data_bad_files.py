@@ -69,7 +69,7 @@ TEXT_FILES: list[tuple[str, Content, str]] = [
     ("latin_header.csv", b"gr\xf6sse,y\n1,x\n", "latin_header.csv row 1 (line 2), column 'y': must be a number, received 'x'"),
     ("mixed.csv", "größe,y\n1,2\n".encode() + b"\xe9,2\n", "mixed.csv: must be UTF-8 text, line 3 holds byte 0xe9; save it as UTF-8, or set dataset: {charset: windows-1252}"),
     ("utf16.csv", "größe,y\n1,é\n".encode("utf-16"), "utf16.csv row 1 (line 2), column 'y': must be a number, received 'é'"),
-    ("cyrillic.csv", "имя,y\nодин,1\n".encode("cp1251"), "cyrillic.csv: is text of a character set that cannot be told, line 1 holds 0xe8 0xec 0xff; save it as UTF-8, or name its character set: dataset: {charset: windows-1251}"),
+    ("cyrillic.csv", "имя,y\nодин,1\n".encode("cp1251"), "cyrillic.csv: is text in a character set that cannot be detected, line 1 holds 0xe8 0xec 0xff; save it as UTF-8, or name its character set: dataset: {charset: windows-1251}"),
     ("binary.csv", b"a,y\n1,2\n\x00\x01,4\n", "binary.csv: must be text, line 3 holds a NUL byte; save it as UTF-8 text"),
     ("packed.csv", gzip.compress(b"a,y\n1,2\n"), "packed.csv: must be text, this is gzip data; is its extension right?"),
     ("sheet.csv", b"PK\x03\x04rest", "sheet.csv: must be text, this is a zip or spreadsheet file; is its extension right?"),

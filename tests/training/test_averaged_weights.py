@@ -255,5 +255,5 @@ def test_settings_of_averages_that_are_not_kept_get_advice() -> None:
 
 def test_a_second_swap_is_an_error(tmp_path: Path) -> None:
     swap = "SwapEMAWeights: {swap_on_epoch: true}"
-    with pytest.raises(SpecError, match=r"all\.yaml:9:52 .*SwapEMAWeights: stands twice"):
+    with pytest.raises(SpecError, match=r"all\.yaml:9:52 .*SwapEMAWeights: is listed twice"):
         _prepared(tmp_path, f"{SPEC}callbacks: [{swap}, {swap}]\n")

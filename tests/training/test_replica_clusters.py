@@ -86,7 +86,7 @@ def test_a_wrong_number_of_seconds_to_wait_is_refused(text: str) -> None:
 
 def test_a_worker_that_anybody_may_join_says_so() -> None:
     both = (("node1", 2222), ("node2", 2222))
-    assert open_note(Cluster(1, both)).startswith("whoever reaches port 2222 of this machine")
+    assert open_note(Cluster(1, both)).startswith("anyone who can reach port 2222 of this machine")
     assert open_note(Cluster(1, both, key="secret")) == ""
     assert open_note(Cluster(0, (("127.0.0.1", 1), ("127.0.0.1", 2)))) == ""
 

@@ -166,7 +166,7 @@ class Utf8Reader(io.BufferedIOBase):
         if not self._declared:
             if foreign:
                 shown = " ".join(f"0x{byte:02x}" for byte in first[0][:4])
-                rule = f"is text of a character set that cannot be told, line {line} holds {shown}"
+                rule = f"is text in a character set that cannot be detected, line {line} holds {shown}"
                 self._origin.refuse(rule, hint=_DECLARE)
             word = re.search(rb"[\w' \x80-\xff-]*[\x80-\xff][\w' \x80-\xff-]*", piece)
             assert word is not None

@@ -77,7 +77,7 @@ def open_note(cluster: Cluster) -> str:
     host, port = cluster.addresses[cluster.index]
     if cluster.key or host in LOCAL:
         return ""
-    return f"whoever reaches port {port} of this machine can take part in the training: {KEY} is not set"
+    return f"anyone who can reach port {port} of this machine can take part in the training: {KEY} is not set"
 
 
 def with_hint(peers: Peers | None, run_dir: Path) -> Peers | None:
