@@ -29,6 +29,7 @@ AS_WRITTEN: object = type("AsWritten", (), {"__repr__": lambda self: "as the spe
 """A split that is as the spec has it. None stands for no such split."""
 
 RUNS = "runs"
+RUN_RULE = "run: must be a name, name/timestamp, or a folder"
 SPEC_NAME = Path("spec")
 """How a spec that is a mapping is called in messages; its relative paths start from the current folder."""
 
@@ -79,8 +80,7 @@ def train(
     handed = HandedIn()
     repeats = {f"fit.{key}": each for key, each in (("folds", folds), ("seeds", seeds)) if each is not None}
     given = data_settings(handed, data, validation, test)
-    changes = {**(set or {}), **repeats}
-    settings = [*given, *(setting_of(path, value) for path, value in changes.items())]
+    settings = [*given, *settings_of(set), *settings_of(repeats)]
     with handed.named():
         loaded = replace(read_source(spec, settings), runs_dir=Path(runs_dir))
         with located(loaded):
@@ -124,7 +124,7 @@ def check(
     handed = HandedIn()
     with handed.named():
         given = data_settings(handed, data, validation, test)
-        loaded = read_source(spec, [*given, *(setting_of(key, value) for key, value in (set or {}).items())])
+        loaded = read_source(spec, [*given, *settings_of(set)])
         return forecast(replace(loaded, runs_dir=Path(runs_dir)), timed=False)
 
 
@@ -154,7 +154,7 @@ def load(
     """
     from mlpcli.cli.named import find_named
 
-    found = find_named(os.fspath(run), Path(runs_dir), trusted=trusted, best=best)
+    found = find_named(_path(run, RUN_RULE), Path(runs_dir), trusted=trusted, best=best)
     handed = HandedIn()
     given = data_settings(handed, data, validation, test)
     return Run(replace(found, settings=tuple(given)), handed)
@@ -196,7 +196,7 @@ def resume(
     handed = HandedIn()
     given = data_settings(handed, data, validation, test)
     with handed.named():
-        found = find_run(os.fspath(run), Path(runs_dir), unfinished=True, trusted=trusted)
+        found = find_run(_path(run, RUN_RULE), Path(runs_dir), unfinished=True, trusted=trusted)
         found = replace(found, settings=tuple(given))
         check_data(found)
         logged = log_to is not None or goes_on(found.folder, _warn)
@@ -218,19 +218,38 @@ def read_source(spec: SpecSource, settings: Sequence[str]) -> LoadedSpec:
     from mlpcli.cli.spec_file import read_spec
 
     if not isinstance(spec, Mapping):
-        return read_spec(Path(os.fspath(spec)), settings)
+        rule = "spec: must be the path of a file, or a mapping"
+        return read_spec(Path(_path(spec, rule)), settings)
     from mlpcli.spec.resolve import dump
 
     text = dump(_plain(spec, ()))
     return read_spec(SPEC_NAME, settings, given=text)
 
 
+def _path(given: str | os.PathLike[str], rule: str) -> str:
+    """Return a path as a text.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if not isinstance(given, str | os.PathLike) or not isinstance(found := os.fspath(given), str):
+        raise UsageError(Problem(rule, received=type(given).__name__))
+    return found
+
+
+DEEPEST = 100
+"""How far the values of a spec may be inside each other."""
+
+
 def _plain(value: object, path: tuple[str | int, ...]) -> object:
     """Return a value of a spec as YAML takes it.
 
     Raises:
-        UsageError: it is an object that YAML has no form for.
+        UsageError: it is an object that YAML has no form for, or contains itself.
     """
+    if len(path) > DEEPEST:
+        rule, hint = f"values are nested more than {DEEPEST} deep", "one of them may contain itself"
+        raise UsageError(Problem(rule, path=path[:2], hint=hint))
     if isinstance(value, Mapping):
         return {str(key): _plain(each, (*path, str(key))) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -244,6 +263,19 @@ def _plain(value: object, path: tuple[str | int, ...]) -> object:
     rule = "must be a number, a text, true, false, null, a list or a mapping"
     hint = "name a class of Keras with its arguments: {'Dense': {'units': 8}}"
     raise UsageError(Problem(rule, path=path, received=type(value).__name__, hint=hint))
+
+
+def settings_of(changes: Mapping[str, object] | None) -> Iterator[str]:
+    """Yield changes of the spec as `--set` takes them.
+
+    Raises:
+        UsageError: They are no mapping.
+    """
+    if changes is not None and not isinstance(changes, Mapping):
+        rule, hint = "set: must be a mapping of paths to values", 'write set={"fit.epochs": 5}'
+        raise UsageError(Problem(rule, received=type(changes).__name__, hint=hint))
+    for path, value in (changes or {}).items():
+        yield setting_of(path, value)
 
 
 def setting_of(path: str, value: object) -> str:

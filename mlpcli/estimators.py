@@ -15,10 +15,10 @@ from sklearn.utils import Tags, check_consistent_length, check_random_state, col
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
-from mlpcli.api import AS_WRITTEN, SPEC_NAME, SpecSource, data_settings, read_source, setting_of
+from mlpcli.api import AS_WRITTEN, SPEC_NAME, SpecSource, data_settings, read_source, setting_of, settings_of
 from mlpcli.data.handed_in import Data, HandedIn, as_table, is_of_pandas
 from mlpcli.data.types import Array
-from mlpcli.errors import MlpcliError, PredictionWarning
+from mlpcli.errors import MlpcliError, PredictionWarning, Problem
 from mlpcli.opened_run import Run
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
 
         Args:
             effort: How large the network is and how long it trains, as in `mlpcli init`: fast, good, best.
-            spec: A spec instead of the one that `init` writes; its `dataset` needs no data and no target.
+            spec: A spec instead of the one that `init` writes. The rows that are handed to `fit` take the place
+                of its dataset's `path`, `target` and `test`.
             set: Changes of the spec, by path: `{"fit.batch_size": 64}`.
             epochs: At most; as `fit.epochs`.
             random_state: The seed of the training and the splits; None for the spec's own.
@@ -83,12 +84,14 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
         """Train on checked rows."""
         table = self._rows(x)
         names = _names_beside(table.column_names)
+        self.__dict__.pop("run_", None)  # where this training fails, there is no other to predict with
         with _as_value_error():
             self.run_ = self._train(table.append_column(names[0], [y]), names, weights)
         self.n_iter_ = len(self.run_.history["epoch"])
         return self
 
     def _train(self, table: pa.Table, names: tuple[str, str], weights: Array | None) -> Run:
+        from mlpcli.estimator_rules import check_outputs, check_spec
         from mlpcli.runs.watcher import Watcher
         from mlpcli.training.job import ESTIMATOR, WHOLE_RUN
         from mlpcli.training.start import start_run
@@ -102,10 +105,12 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
         options = ESTIMATOR if self.runs_dir is None else WHOLE_RUN
         with handed.named():
             loaded = self._loaded(text, settings)
+            check_spec(loaded, self._task, type(self).__name__)
             command = [type(self).__name__]
             outcome = start_run(
                 loaded, runs_dir=runs_dir, watcher=Watcher(), command=command, advice=False, options=options
             )
+        check_outputs(outcome.run, self._task, type(self).__name__)
         return Run(outcome.run, handed)
 
     def _loaded(self, text: str | None, settings: list[str]) -> LoadedSpec:
@@ -142,8 +147,7 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
             yield setting_of("seed", seed)
         if self.epochs is not None:
             yield setting_of("fit.epochs", self.epochs)
-        for path, value in (self.set or {}).items():
-            yield setting_of(path, value)
+        yield from settings_of(self.set)
 
     def _checked(self, x: Data, *, y: object = "no_validation", fitting: bool = False) -> tuple[Data, Array]:
         """Return rows and targets as scikit-learn checks them; a table stays one.
@@ -189,7 +193,7 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
         """Return what the run predicts for rows, each as if it were among as many others."""
         import pyarrow as pa
 
-        check_is_fitted(self)
+        check_is_fitted(self, "run_")
         x, _ = self._checked(x)
         table = self._rows(x)
         rows = table.num_rows
@@ -237,7 +241,7 @@ class MlpClassifier(ClassifierMixin, _MlpEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Data) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `classes_`."""
-        check_is_fitted(self)
+        check_is_fitted(self, "run_")
         return self._predicted(X, lambda run, table: _probabilities(run, table, len(self.classes_)))
 
 
@@ -268,8 +272,8 @@ class MlpRegressor(RegressorMixin, _MlpEstimator):  # type: ignore[misc]
         return self._fit(x, np.asarray(y, np.float64), _weights(sample_weight, x))
 
     def predict(self, X: Data) -> Array:
-        """Return the value of each row, (rows,) float64."""
-        return self._predicted(X, lambda run, table: run.predict_array(table)[:, 0].astype(np.float64))
+        """Return the value of each row, (rows,) float64: the median, where the loss is of quantiles."""
+        return self._predicted(X, _values)
 
 
 @contextmanager
@@ -339,11 +343,31 @@ def _weights(sample_weight: Data, x: Data) -> Array | None:
     return found
 
 
+def _values(run: Run, table: pa.Table) -> Array:
+    """Return the predicted values, (rows,) float64; NaN where a prediction is left empty."""
+    (column,) = _predictions(run, table)
+    return column.to_numpy().astype(np.float64)
+
+
 def _labels(run: Run, table: pa.Table) -> Array:
-    """Return the places in `classes_` of the predicted classes."""
+    """Return the places in `classes_` of the predicted classes.
+
+    Raises:
+        EstimatorError: A prediction is left empty.
+    """
+    (column,) = _predictions(run, table)
+    cells = column.to_pylist()
+    if None in cells:
+        rule = f"row {cells.index(None)} has no prediction, since a column's spec says `unseen: null`"
+        raise EstimatorError(Problem(rule, hint="write `unseen: bucket`, or use predict_proba"))
+    return np.array([int(each) for each in cells])
+
+
+def _predictions(run: Run, table: pa.Table) -> list[pa.ChunkedArray]:
+    """Return the columns of what is predicted, without probabilities, quantiles and intervals."""
     predicted = run.predict(table)
-    (name,) = (each for each in predicted.column_names if each.startswith("predicted_"))
-    return np.array([int(each) for each in predicted[name].to_pylist()])
+    names = [name for name in predicted.column_names if name.startswith("predicted_")]
+    return [predicted[name] for name in names]
 
 
 def _probabilities(run: Run, table: pa.Table, count: int) -> Array:

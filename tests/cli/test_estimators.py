@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -134,6 +135,80 @@ def test_errors_name_the_data_and_are_value_errors(fitted: MlpClassifier) -> Non
         fitted.predict(table.select(["size"]))
     with pytest.raises(ValueError, match=r"epochs"):
         _quick(MlpClassifier, epochs=0).fit(table, y)
+
+
+SIGMOID: dict[str, object] = {"Dense": {"units": 1, "activation": "sigmoid"}}
+OTHERS: list[tuple[type[Any], dict[str, Any], str]] = [
+    (MlpClassifier, {"layers": [SIGMOID], "loss": "mse"}, "loss: must be for classes"),
+    (MlpClassifier, {"layers": [{"Dense": {"units": 1}}]}, "loss: must be for classes"),  # mse by default
+    (
+        MlpClassifier,
+        {"layers": [{"Dense": {"units": 4}}, "UnitNormalization"], "loss": "Circle"},
+        "loss: must be",
+    ),
+    (MlpRegressor, {"layers": [SIGMOID], "loss": "binary_crossentropy"}, "loss: must be for numbers"),
+    (
+        MlpRegressor,
+        {"layers": [{"Dense": {"units": 2, "activation": "softmax"}}]},
+        "loss: must be for numbers",
+    ),
+    (
+        MlpClassifier,
+        {"layers": [SIGMOID], "dataset": {"target_min_count": 5}},
+        "dataset.target_min_count: would predict a class that is not in y",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "spec", "message"), OTHERS)
+def test_a_spec_for_other_targets_is_refused(kind: type[Any], spec: dict[str, Any], message: str) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    estimator = kind(spec={**spec, "fit": {"epochs": 1, "engine": "graph"}})
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(x, np.arange(60) % 2)
+    with pytest.raises(NotFittedError):
+        estimator.predict(x)
+
+
+def test_a_training_that_fails_leaves_no_earlier_network(fitted: MlpClassifier) -> None:
+    table, y = _columns()
+    again = pickle.loads(pickle.dumps(fitted))
+    again.set_params(epochs=0)
+    with pytest.raises(ValueError, match="epochs"):
+        again.fit(table, y)
+    with pytest.raises(NotFittedError):
+        again.predict(table)
+
+
+def test_a_regressor_of_quantiles_predicts_the_median() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    y = 3 * x[:, 0] + rng.normal(size=200)
+    spec = {
+        "layers": [{"Dense": {"units": 3}}],
+        "loss": {"Quantile": {"quantiles": [0.05, 0.5, 0.95]}},
+        "optimizer": {"Adam": {"learning_rate": 0.1}},
+        "fit": {"epochs": 20, "engine": "graph"},
+    }
+    found = MlpRegressor(spec=spec, random_state=0).fit(x, y)
+    predicted = found.predict(x)
+    assert 0.35 < (y <= predicted).mean() < 0.65  # 0.05 of the lowest quantile
+    table = found.run_.predict(pa.table({"x0": x[:, 0], "x1": x[:, 1]}))
+    np.testing.assert_allclose(predicted, table["predicted_target"].to_numpy(), rtol=1e-5)
+
+
+def test_a_prediction_that_is_left_empty_is_told_or_nan() -> None:
+    table = pa.table({"size": np.arange(40.0), "town": ["Ulm", "Bonn"] * 20})
+    new = pa.table({"size": [1.0, 2.0], "town": ["Ulm", "Rome"]})
+    spec: dict[str, Any] = {
+        "dataset": {"features": {"town": {"kind": "categorical", "unseen": None}}},
+        "fit": {"epochs": 1, "engine": "graph"},
+    }
+    labels = MlpClassifier(spec={**spec, "layers": [SIGMOID]}).fit(table, np.arange(40) % 2)
+    with pytest.raises(ValueError, match=r"row 1 has no prediction.*unseen: null"):
+        labels.predict(new)
+    values = MlpRegressor(spec={**spec, "layers": [{"Dense": {"units": 1}}]}).fit(table, np.arange(40.0))
+    assert np.isnan(values.predict(new)).tolist() == [False, True]
 
 
 @pytest.mark.slow
