@@ -346,7 +346,8 @@ def _weights(sample_weight: Data, x: Data) -> Array | None:
 def _values(run: Run, table: pa.Table) -> Array:
     """Return the predicted values, (rows,) float64; NaN where a prediction is left empty."""
     (column,) = _predictions(run, table)
-    return column.to_numpy().astype(np.float64)
+    values: Array = column.to_numpy().astype(np.float64)
+    return values
 
 
 def _labels(run: Run, table: pa.Table) -> Array:

@@ -192,7 +192,9 @@ def test_arrays_splits_and_changes_of_the_spec(place: Path) -> None:
     assert plan.rows["test"] == 9
 
 
-NO_SPEC: Any = None
+NONE: Any = None
+BYTES: Any = b"x.yaml"
+SETTINGS: Any = ["fit.epochs=3"]
 
 WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: mlpcli.check({**SPEC, "loss": "msee"}, _houses()), r"^spec:10:7 loss: unknown loss, received"),
@@ -211,14 +213,14 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: mlpcli.check(FLOWERS, ()), r"^the data: must be \(x,\)"),
     (lambda: mlpcli.check("nowhere.yaml"), "^nowhere.yaml: there is no such file"),
     (lambda: mlpcli.load("nothing"), "there is no run 'nothing'"),
-    (lambda: mlpcli.check(NO_SPEC), "^spec: must be the path of a file, or a mapping, received 'NoneType'"),
-    (lambda: mlpcli.check(b"x.yaml"), "^spec: must be the path of a file, or a mapping, received 'bytes'"),
+    (lambda: mlpcli.check(NONE), "^spec: must be the path of a file, or a mapping, received 'NoneType'"),
+    (lambda: mlpcli.check(BYTES), "^spec: must be the path of a file, or a mapping, received 'bytes'"),
     (
-        lambda: mlpcli.check(SPEC, set=["fit.epochs=3"]),
+        lambda: mlpcli.check(SPEC, set=SETTINGS),
         "^set: must be a mapping of paths to values, received 'list'",
     ),
-    (lambda: mlpcli.load(NO_SPEC), "^run: must be a name, name/timestamp, or a folder, received 'NoneType'"),
-    (lambda: mlpcli.resume(5), "^run: must be a name"),
+    (lambda: mlpcli.load(NONE), "^run: must be a name, name/timestamp, or a folder, received 'NoneType'"),
+    (lambda: mlpcli.resume(NONE), "^run: must be a name"),
     (lambda: mlpcli.check(_in_itself()), "^layers.layers: values are nested more than 100 deep; one of them"),
 ]
 
