@@ -19,7 +19,8 @@ BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "doctor", "codegen", "tuning", "report"}
 
 ALLOWED: dict[str, set[str]] = {
-    "estimators": ALL | {"api", "cli", "opened_run"},
+    "estimators": ALL | {"api", "cli", "estimator_rules", "opened_run"},
+    "estimator_rules": ALL,
     "api": ALL | {"cli", "opened_run"},
     "opened_run": ALL | {"cli"},
     "cli": ALL | {"serving"},
