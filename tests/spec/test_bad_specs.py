@@ -14,6 +14,28 @@ from tests.conftest import Result
 from tests.spec.refusals import DATA, GOOD, LAYERS, LOSS, Wrong, assert_refused
 
 WRONG: Wrong = {
+    "arguments of layers of our own": (
+        DATA
+        + "layers:\n"
+        + "  - PeriodicEmbedding: {frequencies: 0, width: 1, stddev: 0}\n"
+        + "  - PiecewiseLinearEmbedding: {bins: 1, width: 0}\n"
+        + "  - Members: {count: 0, width: 0}\n"
+        + "  - MemberDense: {units: 3, share: all}\n"
+        + "  - NTKDense: {units: 0}\n"
+        + "loss: {Quantile: {quantiles: [0.5, 0.1]}}\n",
+        [
+            "SPEC:3:38 layers[0].PeriodicEmbedding.frequencies: must be a positive integer, received 0",
+            "SPEC:3:48 layers[0].PeriodicEmbedding.width: must be an integer of at least 2, received 1",
+            "SPEC:3:59 layers[0].PeriodicEmbedding.stddev: must be a positive number, received 0",
+            "SPEC:4:38 layers[1].PiecewiseLinearEmbedding.bins: must be an integer from 2 to 10,000, received 1",
+            "SPEC:4:48 layers[1].PiecewiseLinearEmbedding.width: must be a positive integer, received 0",
+            "SPEC:5:22 layers[2].Members.count: must be a positive integer, received 0",
+            "SPEC:5:32 layers[2].Members.width: must be a positive integer, received 0",
+            "SPEC:6:36 layers[3].MemberDense.share: must be none or factors, received 'all'",
+            "SPEC:7:23 layers[4].NTKDense.units: must be a positive integer, received 0",
+            "SPEC:8:30 loss.Quantile.quantiles: must be a list of rising numbers between 0 and 1, such as [0.05, 0.5, 0.95], received [0.5, 0.1]",
+        ],
+    ),
     "lists as long as a number says": (
         DATA
         + "layers: [{IntegerLookup: {vocabulary: [1], num_oov_indices: 300000000}}, {Dense: {units: 3, activation: softmax}}]\n"
