@@ -68,6 +68,13 @@ def _imports(module: str) -> Iterator[str]:
                 yield whole if whole in MODULES else str(node.module)
 
 
+def test_every_import_is_written_with_its_whole_name() -> None:
+    """Relative imports are not followed here, so that none may be there."""
+    for file in MODULES.values():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), file
+
+
 def _package(module: str) -> str:
     steps = module.split(".")
     return steps[1] if len(steps) > 1 else "__init__"

@@ -116,6 +116,7 @@ def test_errors_of_resampled_rows_are_those_of_the_rows_drawn() -> None:
 
 
 def test_the_parts_that_are_timed_are_those_of_a_training() -> None:
+    assert TIMED
     assert set(TIMED) < PARTS.keys()
 
 

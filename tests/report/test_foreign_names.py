@@ -44,6 +44,7 @@ def _clean(result: Result) -> Result:
 
 @settings(
     max_examples=int(os.environ.get("MLPCLI_FUZZ", "10")),
+    derandomize="MLPCLI_FUZZ" not in os.environ,
     phases=[Phase.explicit, Phase.generate],  # a command is slow to shrink with
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -269,3 +269,23 @@ def test_a_run_trained_here_is_known_by_its_plugins_contents(
     result = mlpcli("evaluate", foreign, "--trust-plugins")
     assert result.status == 2
     assert "plugins/loud.py is not the file that the run was trained with" in result.err
+
+
+def test_what_was_trained_with_is_not_known_without_a_home_or_a_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(trust.FOLDER, str(tmp_path))
+    trust.remember("0a")
+    assert trust.is_known("0a")
+    trust.known_file().write_bytes(b"0a\xff\n")
+    trust.remember("0b")
+    assert not trust.is_known("0a")
+    monkeypatch.delenv(trust.FOLDER)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", _nobody)
+    trust.remember("0c")
+    assert not trust.is_known("0c")
+
+
+def _nobody(number: int) -> object:
+    raise KeyError(number)

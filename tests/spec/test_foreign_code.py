@@ -397,25 +397,3 @@ def test_it_is_refused_in_an_argument_of_a_plug_in(
         assert result.status == 2
         assert ": is not allowed " in result.err
     assert not (saved.parent / "ran").exists()
-
-
-def test_what_was_trained_with_is_not_known_without_a_home_or_a_whole_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mlpcli.runs import trust
-
-    monkeypatch.setenv(trust.FOLDER, str(tmp_path))
-    trust.remember("0a")
-    assert trust.is_known("0a")
-    trust.known_file().write_bytes(b"0a\xff\n")
-    trust.remember("0b")
-    assert not trust.is_known("0a")
-    monkeypatch.delenv(trust.FOLDER)
-    monkeypatch.delenv("HOME", raising=False)
-    monkeypatch.setattr("pwd.getpwuid", _nobody)
-    trust.remember("0c")
-    assert not trust.is_known("0c")
-
-
-def _nobody(number: int) -> object:
-    raise KeyError(number)

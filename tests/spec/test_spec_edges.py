@@ -96,6 +96,14 @@ PROBLEMS: dict[str, list[str]] = {
         "s.yaml:3:15 fit.memory: must be an amount of memory from 1KB up, such as 200MB or 2GB, or a number of "
         "bytes, received 1000000000.0; write 1000000000B",
     ],
+    IRIS.replace("iris", "iris, fold: {number: 4, of: 3}")
+    + "fit: {folds: 3, distribute: mirrored, engine: keras}": [
+        "s.yaml:1:29 dataset.fold: is one fold, and fit.folds trains all folds, received {number: 4, of: 3}; "
+        "keep one of them",
+        "s.yaml:1:38 dataset.fold.number: must be the number of a fold, from 1 to 3, received 4",
+        "s.yaml:3:47 fit.engine: must be auto or graph with fit.distribute, which sums gradients between steps, "
+        "received 'keras'; keep one of them",
+    ],
     IRIS.replace("name: iris", "target: y") + "fit: {memory: 1GB}": [
         "s.yaml:1:10 dataset: needs a name (of a built-in) or a path (of a file); write name: digits, or path: my.csv",
     ],
