@@ -15,12 +15,14 @@ import numpy as np
 from mlpcli.data.features.dates import LAYOUTS, OLD_LENGTH
 from mlpcli.data.features.encoders import (
     BOOLEAN_SPELLINGS,
+    LEAST_SINE,
     PERIODS,
     BooleanEncoder,
     CategoryEncoder,
     DateEncoder,
     Encoder,
     NumericEncoder,
+    without_rounding,
 )
 from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.instants import (
@@ -311,18 +313,28 @@ def _date_parts(encoder: DateEncoder, date: DateTensors, numbers: str) -> list[k
             scaled = (real(date.year) - encoder.years[0]) / encoder.years[1]
             found.append(shaped(scaled, encoder.year_quantiles))
         else:
-            found += _around(part, positions[part])
+            found += _around(part, positions[part], exact_zeros=encoder.exact_zeros)
     return found
 
 
-def _around(part: str, position: Callable[[], keras.KerasTensor]) -> list[keras.KerasTensor]:
-    """Return the sine and the cosine of a cyclic part of a date.
+LEAST_SINE_FLOAT32 = 1e-6
+"""Where a network has no float64; of the hour it is that of a hundredth of a second."""
+
+
+def _around(
+    part: str, position: Callable[[], keras.KerasTensor], *, exact_zeros: bool
+) -> list[keras.KerasTensor]:
+    """Return the sine and the cosine of a cyclic part of a date, 0 where the encoder has it.
 
     For other formats these are looked up where they can be: a network may tell 0 from the sine of pi, 1e-16.
     """
     period = PERIODS[part]
     turn = position() * float(2 * np.pi / period)
     found = [ops.sin(turn), ops.cos(turn)]
+    dtype = keras.backend.standardize_dtype(turn.dtype)
+    if exact_zeros:
+        least = LEAST_SINE if dtype == "float64" else LEAST_SINE_FLOAT32
+        found = [ops.where(ops.less(ops.abs(each), least), ops.zeros_like(each), each) for each in found]
     if not by_arithmetic_alone():
         return found
     count = 24 * 60 if part == "hour" else period
@@ -330,9 +342,10 @@ def _around(part: str, position: Callable[[], keras.KerasTensor]) -> list[keras.
     nearest = ops.floor(place + 0.5)
     index = ops.cast(ops.minimum(nearest, count - 1.0), "int32")
     turns = 2 * np.pi * (np.arange(count) / count)
-    tables = [
-        each.astype(keras.backend.standardize_dtype(turn.dtype)) for each in (np.sin(turns), np.cos(turns))
-    ]
+    known_sines = [np.sin(turns), np.cos(turns)]
+    if exact_zeros:
+        known_sines = [without_rounding(each) for each in known_sines]
+    tables = [each.astype(dtype) for each in known_sines]
     looked_up = [ops.take(each, index, axis=0) for each in tables]
     if part != "hour":
         return looked_up

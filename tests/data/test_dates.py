@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlpcli.data.features.dates import LAYOUTS, TWINS, find_format, parse_dates
+from mlpcli.data.features.encoders import DateEncoder
 from mlpcli.data.features.feature_kinds import choose_features
 from mlpcli.data.features.preprocessor import fit_preprocessor
 from mlpcli.data.inspect.find_warnings import find_warnings
@@ -170,6 +172,42 @@ def test_the_exported_model_reads_dates_as_numpy_does(format: str) -> None:
     served = build_preprocessing(preprocessor, ())([keras.ops.convert_to_tensor([c.strip() for c in cells])])
     np.testing.assert_allclose(keras.ops.convert_to_numpy(served), ours, rtol=0, atol=1e-6)
     assert ours[:, -1].tolist()[: len(RIGHT)] == [0] * len(RIGHT)
+
+
+def test_the_sine_of_midday_is_zero_and_no_layer_makes_much_of_its_rounding() -> None:
+    from mlpcli.keras_import import import_keras
+
+    keras = import_keras()
+    from mlpcli.model.numeric_embeddings import PiecewiseLinearEmbedding
+    from mlpcli.model.raw_column_network import build_preprocessing
+
+    cells = [f"2024-{month:02}-10 {hour:02}:00:00" for month in (1, 7) for hour in (0, 12)] * 10
+    later = ["2024-08-10 06:00:00", "2024-01-10 12:00:00"]
+    spec = FeatureSpec.model_validate(
+        {"kind": "date", "format": "%Y-%m-%d", "parts": ["hour", "month"], "missing": "error"}
+    )
+    columns = {"at": ParsedColumn(pa.array(cells))}
+    preprocessor = fit_preprocessor(columns, {"at": spec}, np.arange(len(cells)), PLAIN)
+    x = preprocessor.transform(columns).x
+    assert set(x.ravel().tolist()) == {0.0, 1.0, -1.0}
+    embedding = PiecewiseLinearEmbedding(bins=4, width=2)
+    embedding.adapt(x)
+    embedding.steps.assign(np.ones(embedding.steps.shape))
+    new = preprocessor.transform({"at": ParsedColumn(pa.array(later))}).x
+    assert np.abs(keras.ops.convert_to_numpy(embedding(new))).max() < 100  # and not 1e16
+    for numbers in ("float64", "float32"):
+        own = replace(preprocessor, dialect=replace(preprocessor.dialect, numbers=numbers))
+        served = build_preprocessing(own, ())([keras.ops.convert_to_tensor(cells)])
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(served), x)
+    (encoder,) = preprocessor.encoders
+    assert isinstance(encoder, DateEncoder)
+    old = replace(encoder, exact_zeros=False)  # a run that is older keeps what it has learned
+    before = replace(preprocessor, encoders=(old,)).transform(columns).x
+    assert np.unique(before[:, 0]).tolist() == [0.0, pytest.approx(1.2246e-16, rel=1e-3)]
+    served = build_preprocessing(replace(preprocessor, encoders=(old,)), ())(
+        [keras.ops.convert_to_tensor(cells)]
+    )
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(served), before, rtol=1e-6, atol=0)
 
 
 def test_a_second_within_a_year_is_kept() -> None:

@@ -183,6 +183,7 @@ class DateEncoder:
         elapsed_quantiles: as for numbers, instead of `elapsed`.
         year_quantiles: instead of `years`.
         clip: `smooth` keeps elapsed days and years between -3 and 3.
+        exact_zeros: whether the sine of midday is 0, and not 1e-16, as runs have it that are older than this.
     """
 
     name: str
@@ -198,6 +199,7 @@ class DateEncoder:
     elapsed_quantiles: Quantiles | None = None
     year_quantiles: Quantiles | None = None
     clip: Literal["smooth"] | None = None
+    exact_zeros: bool = False
     kind: Literal["date"] = "date"
     text: ClassVar[bool] = True
 
@@ -239,12 +241,26 @@ class DateEncoder:
                 found.append(_shaped(scaled, self.year_quantiles, self.clip))
             else:
                 turn = 2 * np.pi * cyclic_position(part, dates)
-                found += [np.sin(turn), np.cos(turn)]
+                around = [np.sin(turn), np.cos(turn)]
+                found += [without_rounding(each) for each in around] if self.exact_zeros else around
         return found
 
 
 PERIODS = {"month": 12, "day": 31, "weekday": 7, "hour": 24}
 """Steps in one period of each cyclic part of a date."""
+
+
+LEAST_SINE = 1e-12
+"""Smaller sines and cosines of a part of a date are rounding: that of a nanosecond of a day is 7e-14."""
+
+
+def without_rounding(values: Array) -> Array:
+    """Return sines or cosines with 0 where they are 0 but for the rounding of pi.
+
+    The sines of the hours 0 and 12 are 0 and 1.2e-16: of a column that has no others, a layer that measures
+    its numbers by their range would make much of nothing.
+    """
+    return np.where(np.abs(values) < LEAST_SINE, 0.0, values)
 
 
 def cyclic_position(part: str, dates: ParsedDates) -> Array:

@@ -316,6 +316,7 @@ def _fit_date(
         elapsed_quantiles=elapsed.quantiles,
         year_quantiles=year.quantiles,
         clip="smooth" if spec.clip == "smooth" else None,
+        exact_zeros=True,
     )
 
 
