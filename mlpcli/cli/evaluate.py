@@ -128,7 +128,9 @@ def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) 
     else:
         report.show_evaluation(run.label, evaluation)
         if folder is not None and evaluation.figures:
-            show_worst_rows(evaluation.figures)
+            from mlpcli.inference.evaluation_figures import MOST_WORST
+
+            show_worst_rows(evaluation.figures, most=MOST_WORST)
             names = ", ".join(file.name for file in evaluation.figures)
             console.show_sentence(f"{folder}: {names}", label="figures  ")
 

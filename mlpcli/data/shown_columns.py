@@ -18,6 +18,9 @@ from mlpcli.data.quantiles import CLIP
 from mlpcli.data.raw_columns import column_places, places_read, values_at
 from mlpcli.data.types import Array, Arrays
 
+NEAR = 0.01
+"""A number of a column of whole ones that is as near to one of them as this is that one."""
+
 
 def shown_columns(contract: Contract, x: Arrays) -> dict[str, Array]:
     """Return the columns of rows by name: float64, in which a missing number is NaN, or texts.
@@ -77,11 +80,19 @@ def _numbers(encoder: NumericEncoder, values: Array) -> Array:
         share = np.clip(values / CLIP, -0.999999, 0.999999)
         values = values / np.sqrt(1 - share**2)
     if encoder.quantiles is not None:
-        values = encoder.quantiles.from_normal(values)
+        values = _as_whole(encoder.quantiles.from_normal(values), encoder.quantiles.table)
     values = values * encoder.scale + encoder.offset
     if encoder.log:
         values = np.sign(values) * np.expm1(np.abs(values))
     return np.asarray(values, np.float64)
+
+
+def _as_whole(values: Array, learned: Array) -> Array:
+    """Return numbers of a column of whole ones without what float32 left of the way back."""
+    near = np.round(values)
+    whole = np.array_equal(learned, np.round(learned))
+    found: Array = np.where(np.abs(values - near) < NEAR, near, values) if whole else values
+    return found
 
 
 def _with_gaps(values: Array, indicator: bool, encoded: Array) -> Array:

@@ -93,14 +93,25 @@ def cut_points(known: Array, bins: int) -> Array:
     return np.array(kept)
 
 
+def group_codes(known: Array, bins: int, least: int = 1) -> Array:
+    """Return the group of each number, (numbers,) int, in rising order: of few distinct ones each its own.
+
+    Args:
+        known: (numbers,) float64, at least one.
+        bins: how many groups of about as many rows are made of more distinct numbers.
+        least: rows that few distinct numbers have at least, on average.
+    """
+    distinct, codes = np.unique(known, return_inverse=True)
+    few = len(distinct) <= FEW_VALUES and least * len(distinct) <= len(known)
+    return codes if few else np.searchsorted(cut_points(known, bins), known)
+
+
 def _of_numbers(values: ColumnValues, bins: int) -> Iterator[RowGroup]:
     known = values.known
     if not len(known):
         return
     rows = np.flatnonzero(~np.isnan(values.numbers))
-    distinct, codes = np.unique(known, return_inverse=True)
-    if len(distinct) > FEW_VALUES:
-        codes = np.searchsorted(cut_points(known, min(bins, max(1, len(known) // ROWS_OF_A_BIN))), known)
+    codes = group_codes(known, min(bins, max(1, len(known) // ROWS_OF_A_BIN)))
     places = [np.flatnonzero(codes == code) for code in np.unique(codes)]
     ends = [(float(known[each].min()), float(known[each].max())) for each in places]
     for name, each in zip(_range_names(values, ends), places, strict=True):

@@ -26,6 +26,10 @@ LEAST_SHIFT = 0.2
 """Below it, Cohen calls a shift less than small."""
 
 
+GRID = 1001
+"""Places at which kept quantiles say how many training rows are in each bin."""
+
+
 def compare_with_contract(
     contract: Contract, spec: Spec, new: Mapping[str, ColumnValues], known_rows: int
 ) -> list[ColumnDrift]:
@@ -56,7 +60,7 @@ def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int)
     index, strength = None, strange
     if isinstance(encoder, NumericEncoder) and len(new.known):
         if encoder.quantiles is not None:
-            index = _index(encoder.quantiles, new.known, known_rows)
+            index = stability(encoder.quantiles, new.known, known_rows)
             beyond = index - 2 * 9 * (1 / max(known_rows, 1) + 1 / len(new.known))  # twice what chance gives
             sizes += [size_of(beyond, INDEX_LIMITS)] if beyond > 0 else []
             strength = max(strength, index)
@@ -108,8 +112,11 @@ def _strange_rows(encoder: Encoder, new: ColumnValues, known_rows: int) -> tuple
     return float(outside.mean()), [f"{many} outside {ends[0]} to {ends[1]}: from {ends[2]} to {ends[3]}"]
 
 
-def _index(quantiles: Quantiles, values: np.ndarray, known_rows: int) -> float:
+def stability(quantiles: Quantiles, values: np.ndarray, known_rows: int) -> float:
     """Return the stability index over the deciles of the training rows, which a preprocessor has kept."""
-    bounds = np.quantile(quantiles.table, np.arange(1, 10) / 10)
-    counts = np.bincount(np.searchsorted(bounds, values), minlength=10)
-    return stability_index(np.full(10, known_rows / 10), counts)
+    bounds = np.unique(np.quantile(quantiles.table, np.arange(1, 10) / 10))  # few where many rows are equal
+    learned = np.quantile(quantiles.table, np.linspace(0, 1, GRID))
+    known, counts = (
+        np.bincount(np.searchsorted(bounds, each), minlength=len(bounds) + 1) for each in (learned, values)
+    )
+    return stability_index(known * (known_rows / GRID), counts)

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.files import write_text
 from mlpcli.free_names import file_part, free_file, free_name
-from mlpcli.inference.written_cells import columns_not_shown, written_cells
+from mlpcli.inference.written_cells import columns_not_shown, date_columns, written_cells
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import predicted_classes
@@ -60,6 +61,7 @@ class _Rows:
         columns: what the encoded rows show of their columns.
         written: returns the cells of some rows that they do not show, by column.
         order: of the columns.
+        dates: returns the columns of dates, (rows,) datetime64.
     """
 
     positions: Array
@@ -67,6 +69,7 @@ class _Rows:
     columns: Mapping[str, Array]
     written: Callable[[list[int]], Mapping[str, list[str]]]
     order: Sequence[str]
+    dates: Callable[[], Mapping[str, Array]] = dict
 
     def cells(self, places: list[int]) -> dict[str, list[str]]:
         """Return the cells of some rows by column, in the order of the columns."""
@@ -110,7 +113,11 @@ def draw_evaluation(
     def written(places: list[int]) -> dict[str, list[str]]:
         return written_cells(columns(), apart, places) if apart and columns is not None else {}
 
-    rows = _Rows(split.rows, origin, shown_columns(contract, split.x), written, contract.features)
+    @cache
+    def dates() -> Mapping[str, Array]:
+        return date_columns(columns(), trained) if columns is not None and origin is not None else {}
+
+    rows = _Rows(split.rows, origin, shown_columns(contract, split.x), written, contract.features, dates)
     drawn: list[tuple[str, Draw]] = []
     tables: list[tuple[str, str]] = []
     taken: set[str] = set()
@@ -174,12 +181,12 @@ def _of_numbers(
             _stem("residuals", several),
             begin(draw_residuals, own[known], guess[known], target=name, title=title),
         )
-        if rows.columns:
+        if drawn := {**rows.columns, **rows.dates()}:
             yield (
                 _stem("residuals_by_column", several),
                 begin(
                     draw_residuals_by_column,
-                    {each: cells[known] for each, cells in rows.columns.items()},
+                    {each: cells[known] for each, cells in drawn.items()},
                     guess[known] - own[known],
                     title=title,
                 ),

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlpcli.data.column_values import ColumnValues
+from mlpcli.data.column_values import DAY, ColumnValues
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import DateEncoder
 from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.text_encoder import TextEncoder
+from mlpcli.data.types import Array
 from mlpcli.inference.row_columns import RowColumns
+from mlpcli.model.trained_model import TrainedModel
+from mlpcli.spec.split_forms import SplitBy
 
 
 def columns_not_shown(contract: Contract) -> list[str]:
@@ -32,6 +35,23 @@ def written_cells(columns: RowColumns, names: Sequence[str], places: Sequence[in
     found = columns.read(wanted) if wanted and len(places) else {}
     rows = np.asarray(places, np.int64)
     return {name: _texts(values.take(rows)) for name, values in found.items()}
+
+
+def date_columns(columns: RowColumns, trained: TrainedModel) -> dict[str, Array]:
+    """Return the columns of dates that a model reads or its rows are divided by, (rows,) datetime64[s]."""
+    contract, dataset = trained.contract, trained.spec.dataset
+    encoders = () if contract.preprocessor is None else contract.preprocessor.encoders
+    names = [each.name for each in encoders if isinstance(each, DateEncoder)]
+    names += [each.by or "" for each in (dataset.test, dataset.validation) if isinstance(each, SplitBy)]
+    wanted = [name for name in dict.fromkeys(names) if name in columns.names]
+    found = columns.read(wanted) if wanted else {}
+    return {name: _instants(values.numbers) for name, values in found.items() if values.kind == "dates"}
+
+
+def _instants(days: Array) -> Array:
+    """Return days since 1970-01-01 as datetime64[s]; NaT for NaN."""
+    seconds = np.round(np.nan_to_num(days) * DAY).astype(np.int64).astype("datetime64[s]")
+    return np.where(np.isnan(days), np.datetime64("NaT", "s"), seconds)
 
 
 def _texts(values: ColumnValues) -> list[str]:

@@ -21,8 +21,9 @@ from mlpcli.plots.style import (
     panel_grid,
     short_numbers,
     style_panel,
+    value_ticks,
 )
-from mlpcli.plots.text import plot_label, title_figure
+from mlpcli.plots.text import distinct_labels, plot_label, title_figure
 from mlpcli.printable import counted, verb
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def draw_importance(
     errors = np.abs(np.stack([shown - ends[:, 0], ends[:, 1] - shown]))
     axes.barh(at, shown, color=BLUE, alpha=0.75, xerr=errors, ecolor=INK, error_kw={"linewidth": THIN_LINE})
     axes.axvline(0, color=INK, linewidth=THIN_LINE)
-    axes.set_yticks(at, [plot_label(name, 32) for name in names[:count]], fontsize=LABEL_FONT)
+    axes.set_yticks(at, distinct_labels(names[:count], 32), fontsize=LABEL_FONT)
     worse = f"how much worse {plot_label(metric, 30)} becomes"
     axes.set_xlabel(f"{worse}\nwhen the column is shuffled (lines: 95%)", fontsize=LABEL_FONT + 1)
     left = len(names) - count
@@ -110,9 +111,9 @@ def draw_dependence(
         style_panel(axes)
         if numbers:
             _mark_values(axes, at)
-            short_numbers(axes.xaxis)
+            value_ticks(axes.xaxis, at)
         else:
-            labels = [plot_label(str(value), 14) for value in values]
+            labels = distinct_labels([str(value) for value in values], 18)
             axes.set_xticks(
                 at,
                 labels,

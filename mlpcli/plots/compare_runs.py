@@ -28,7 +28,7 @@ from mlpcli.plots.style import (
     style_panel,
     whole_numbers,
 )
-from mlpcli.plots.text import plot_label, plot_name, title_panel
+from mlpcli.plots.text import distinct_labels, plot_name, title_panel
 from mlpcli.runs.folder import Run
 from mlpcli.runs.paired_results import Breakdown
 from mlpcli.runs.record_models import read_history
@@ -148,7 +148,9 @@ def _draw_groups(axes: Axes, breakdown: Breakdown) -> None:
         bar.set_hatch("" if group.is_real else "///")
         bar.set_edgecolor(PAPER)
     axes.axvline(0, color=INK, linewidth=THIN_LINE)
-    axes.set_yticks(places, [plot_label(each.name, 24) for each in breakdown.groups], fontsize=SMALL_FONT)
+    axes.set_yticks(
+        places, distinct_labels([each.name for each in breakdown.groups], 24), fontsize=SMALL_FONT
+    )
     axes.invert_yaxis()
     of = f"{breakdown.output}: " if breakdown.output else ""
     by = "prediction" if breakdown.by == "decile" else breakdown.by

@@ -18,7 +18,7 @@ from mlpcli.plots.style import (
     panel_grid,
     style_panel,
 )
-from mlpcli.plots.text import plot_label, title_figure, title_panel
+from mlpcli.plots.text import distinct_labels, plot_label, title_figure, title_panel
 
 MOST_PANELS, MOST_BARS, ACROSS = 8, 12, 2
 
@@ -59,7 +59,7 @@ def draw_drift(panels: Sequence[DriftPanel], *, title: str) -> Drawing:
         known, new = (np.array(shares)[bins] for shares in (each.known, each.new))
         axes.bar(at - 0.2, known, 0.4, color=BLUE, label="training rows")
         axes.bar(at + 0.2, new, 0.4, color=ORANGE, label="new rows", hatch="///", edgecolor=PAPER)
-        labels = [plot_label(each.labels[bin], 18) for bin in bins]
+        labels = distinct_labels([each.labels[bin] for bin in bins], 18)
         axes.set_xticks(at, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=SMALL_FONT)
         title_panel(axes, f"{plot_label(each.name, 30)}: {each.change}", 3.2)
         if place % columns == 0:

@@ -21,7 +21,7 @@ from mlpcli.plots.style import (
     short_numbers,
     style_panel,
 )
-from mlpcli.plots.text import plot_label, title_figure
+from mlpcli.plots.text import distinct_labels, plot_label, title_figure
 from mlpcli.printable import counted
 
 MOST_DRAWN = 30
@@ -80,7 +80,8 @@ def draw_group_intervals(
     axes.plot([], [], color=INK, linewidth=THIN_LINE, linestyle="--", label=f"all rows: {overall:.4g}")
     if any(each.apart for each in drawn):
         axes.plot([], [], color=ORANGE, marker="D", linewidth=LINE_WIDTH, label="more than chance apart")
-    names = [f"{plot_label(each.name, 32)}  ({each.rows:,})" for each in drawn]
+    labels = distinct_labels([each.name for each in drawn], 32)
+    names = [f"{label}  ({each.rows:,})" for label, each in zip(labels, drawn, strict=True)]
     axes.set_yticks(np.arange(len(drawn))[::-1], names, fontsize=LABEL_FONT)
     axes.set_ylim(-0.6, len(drawn) - 0.4)
     axes.set_xlabel(f"{plot_label(metric, 40)} (lines: 95% intervals)")

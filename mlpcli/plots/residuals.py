@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.data.value_groups import group_codes
 from mlpcli.plots.drawing import Drawing, finish
 from mlpcli.plots.scatter import scatter_rows
 from mlpcli.plots.style import (
@@ -57,7 +57,7 @@ def draw_residuals(truth: Floats, predicted: Floats, *, target: str, title: str)
     scatter_rows(panels[1], predicted, residual)
     panels[1].axhline(0, color=INK, linewidth=THIN_LINE)
     panels[1].set(xlabel=f"predicted {name}", ylabel="predicted - true")
-    title_panel(panels[1], "residuals", WIDTH)
+    title_panel(panels[1], "residuals: predicted - true", WIDTH)
     _spread_panel(panels[2], residual)
     _ranges_panel(panels[3], truth, residual, name)
     for axes in panels:
@@ -112,16 +112,12 @@ def bin_edges(values: Floats, bins: int) -> Floats:
 
 
 def _ranges_panel(axes: Axes, truth: Floats, residual: Floats, name: str) -> None:
-    """Draw the mean absolute error and the bias in each tenth of the rows by true value."""
-    edges = np.unique(np.quantile(truth, np.linspace(0, 1, RANGES + 1)))
-    if len(edges) < 2:
-        edges = np.array([truth.min() - 0.5, truth.max() + 0.5])
-    place = np.clip(np.searchsorted(edges, truth, side="right") - 1, 0, len(edges) - 2)
-    rows = np.bincount(place, minlength=len(edges) - 1)
-    filled = np.maximum(rows, 1)
-    error = np.bincount(place, np.abs(residual), len(edges) - 1) / filled
-    bias = np.bincount(place, residual, len(edges) - 1) / filled
-    at = np.arange(len(edges) - 1)
+    """Draw the mean absolute error and the bias in each tenth of the rows by true value, or at each value."""
+    _, place = np.unique(group_codes(truth, RANGES), return_inverse=True)
+    rows = np.bincount(place)
+    error = np.bincount(place, np.abs(residual)) / rows
+    bias = np.bincount(place, residual) / rows
+    at = np.arange(len(rows))
     axes.bar(at, error, color=BLUE, alpha=0.75, label="mean absolute error")
     axes.plot(
         at,
@@ -135,8 +131,12 @@ def _ranges_panel(axes: Axes, truth: Floats, residual: Floats, name: str) -> Non
     axes.axhline(0, color=SOFT, linewidth=THIN_LINE)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.25 * (high - low))  # for the legend
-    ticks = [f"{short_number(low)} to {short_number(high)}" for low, high in itertools.pairwise(edges)]
-    axes.set_xticks(at, ticks, fontsize=SMALL_FONT, rotation=90 if len(ticks) > 3 else 0)
-    axes.set(xlabel=f"true {name}", ylabel="error")
-    title_panel(axes, "error by range, of as many rows each", WIDTH)
+    ends = [(float(own.min()), float(own.max())) for own in (truth[place == each] for each in at)]
+    alone = all(low == high for low, high in ends)
+    ticks = [
+        short_number(low) if alone else f"{short_number(low)} to {short_number(high)}" for low, high in ends
+    ]
+    axes.set_xticks(at, ticks, fontsize=SMALL_FONT, rotation=90 if len(ticks) > 3 and not alone else 0)
+    axes.set(xlabel=f"true {name}", ylabel="predicted - true")
+    title_panel(axes, "error by value" if alone else "error by range, of as many rows each", WIDTH)
     axes.legend(frameon=False, fontsize=SMALL_FONT, loc="upper left", ncols=2, columnspacing=1.0)

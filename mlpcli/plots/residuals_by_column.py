@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.data.value_groups import group_codes
 from mlpcli.plots.drawing import Drawing, finish
 from mlpcli.plots.scatter import scatter_rows
 from mlpcli.plots.style import (
@@ -19,10 +20,13 @@ from mlpcli.plots.style import (
     THIN_LINE,
     new_figure,
     panel_grid,
+    short_number,
     short_numbers,
     style_panel,
+    value_ticks,
 )
-from mlpcli.plots.text import plot_label, plot_name, title_figure
+from mlpcli.plots.text import distinct_labels, plot_name, title_figure
+from mlpcli.printable import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,17 +40,23 @@ MOST_CATEGORIES = 8
 GROUPS, LEAST_ROWS = 10, 5
 """Groups of a column of numbers, and the rows that each has at least: the mean of one row says nothing."""
 
+MOST, FAR, MARGIN = (0.025, 0.975), 3.0, 0.3
+"""The quantiles between which most residuals are; where all need so many times their range, only theirs is
+drawn, with a margin of this share at each side."""
+
 WIDTH, HEIGHT = 2.7, 2.2
 """Of a panel, in inches."""
 
 
 def draw_residuals_by_column(columns: Mapping[str, Column], residual: Floats, *, title: str) -> Drawing:
-    """Draw the residuals against each column, with their mean in each tenth of the rows, or category.
+    """Draw the residuals against each column, with their mean in each tenth of the rows, or at each value.
 
-    Few rows are divided into fewer parts.
+    Few rows are divided into fewer parts. Of few distinct values each has its own mean. Where some residuals
+    are far beyond all others, these set the range.
 
     Args:
-        columns: by name, (rows,) numbers or texts. Of many, those that the residual depends on most.
+        columns: by name, (rows,) numbers, datetime64 or texts. Of many, those that the residual depends on
+            most.
         residual: (rows,) predicted minus true, in the target's own units.
         title: of the figure.
     """
@@ -55,11 +65,14 @@ def draw_residuals_by_column(columns: Mapping[str, Column], residual: Floats, *,
     drawn = ranked[:MOST_COLUMNS]
     rows, across = panel_grid(len(drawn), 3)
     figure = new_figure(max(WIDTH * across + 0.2, 4.0), HEIGHT * rows + 0.9)
+    limits = shown_range(residual)
     for place, name in enumerate(drawn):
         axes = figure.add_subplot(rows, across, place + 1)
         values = columns[name]
         if values.dtype == object:
             _draw_categories(axes, np.asarray(values, str), residual)
+        elif values.dtype.kind == "M":
+            _draw_dates(axes, values, residual, groups[name])
         else:
             _draw_numbers(axes, np.asarray(values, np.float64), residual, groups[name])
         axes.axhline(0, color=INK, linewidth=THIN_LINE)
@@ -68,32 +81,59 @@ def draw_residuals_by_column(columns: Mapping[str, Column], residual: Floats, *,
             axes.set_ylabel("predicted - true", fontsize=LABEL_FONT + 1)
         axes.tick_params(labelsize=LABEL_FONT)
         style_panel(axes)
+        if limits is not None:
+            axes.set_ylim(*limits)
         short_numbers(axes.yaxis, 5)
     more = (
         f"the {len(drawn)} of {len(columns):,} columns that they depend on most; "
         if len(columns) > len(drawn)
         else ""
     )
-    title_figure(figure, title, f"residuals by column; {more}squares: their mean")
+    title_figure(
+        figure, title, f"predicted - true by column; {more}squares: their mean{_beyond(residual, limits)}"
+    )
     return finish(figure)
 
 
+def shown_range(residual: Floats) -> tuple[float, float] | None:
+    """Return the range in which residuals are drawn, if some are far outside that of most; None for all."""
+    low, high = (float(each) for each in np.quantile(residual, MOST))
+    least, most = float(residual.min()), float(residual.max())
+    if high <= low or most - least <= FAR * (high - low):
+        return None
+    margin = MARGIN * (high - low)
+    return max(low - margin, least), min(high + margin, most)
+
+
+def _beyond(residual: Floats, limits: tuple[float, float] | None) -> str:
+    if limits is None:
+        return ""
+    outside = residual[(residual < limits[0]) | (residual > limits[1])]
+    ends = " to ".join(short_number(float(each)) for each in (residual.min(), residual.max()))
+    return f"; {counted(len(outside), 'row')} beyond what is drawn (all: {ends})"
+
+
 def group_of(values: Column) -> NDArray[np.int64]:
-    """Return the group of each row by a column: tenths of the rows, fewer of few rows, or categories.
+    """Return the group of each row by a column: values or categories, or of many values tenths of the rows.
 
     Those without a value are in group -1.
     """
     if values.dtype == object:
         _, groups = np.unique(np.asarray(values, str), return_inverse=True)
         return np.asarray(groups, np.int64)
-    numbers = np.asarray(values, np.float64)
+    numbers = _as_numbers(values)
     known = np.isfinite(numbers)
-    if not known.any():
-        return np.full(len(numbers), -1)
-    parts = min(GROUPS, max(1, int(known.sum()) // LEAST_ROWS))
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, parts + 1)))
-    places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, max(len(edges) - 2, 0))
-    return np.where(known, places, -1).astype(np.int64)
+    found = np.full(len(numbers), -1, np.int64)
+    if known.any():
+        parts = min(GROUPS, max(1, int(known.sum()) // LEAST_ROWS))
+        found[known] = group_codes(numbers[known], parts, LEAST_ROWS)
+    return found
+
+
+def _as_numbers(values: Column) -> Floats:
+    if values.dtype.kind != "M":
+        return np.asarray(values, np.float64)
+    return np.where(np.isnat(values), np.nan, values.astype("datetime64[s]").astype(np.float64))
 
 
 def explained(groups: NDArray[np.int64], residual: Floats) -> float:
@@ -120,11 +160,30 @@ def explained(groups: NDArray[np.int64], residual: Floats) -> float:
 def _draw_numbers(axes: Axes, values: Floats, residual: Floats, groups: NDArray[np.int64]) -> None:
     known = np.isfinite(values)
     scatter_rows(axes, values[known], residual[known], size=9, hexagons=26)
-    kinds = np.unique(groups[known])
+    _draw_means(axes, values, residual, groups)
+    value_ticks(axes.xaxis, values[known], 4)
+
+
+def _draw_dates(axes: Axes, values: Column, residual: Floats, groups: NDArray[np.int64]) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+
+    days = np.where(np.isnat(values), np.nan, date2num(values))
+    known = np.isfinite(days)
+    scatter_rows(axes, days[known], residual[known], size=9, hexagons=26)
+    _draw_means(axes, days, residual, groups)
+    locator = AutoDateLocator(minticks=2, maxticks=5)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.get_offset_text().set_fontsize(LABEL_FONT)
+
+
+def _draw_means(axes: Axes, values: Floats, residual: Floats, groups: NDArray[np.int64]) -> None:
+    """Draw the mean of the residuals of each group at its middle; of few rows where no group has more."""
+    kinds, rows = np.unique(groups[groups >= 0], return_counts=True)
+    kinds = kinds[rows >= min(LEAST_ROWS, int(rows.max(initial=0)))]
     centre = [float(np.median(values[groups == kind])) for kind in kinds]
     mean = [float(residual[groups == kind].mean()) for kind in kinds]
     axes.plot(centre, mean, "s-", color=ORANGE, linewidth=LINE_WIDTH, markersize=4)
-    short_numbers(axes.xaxis, 3)
 
 
 def _draw_categories(axes: Axes, values: NDArray[np.str_], residual: Floats) -> None:
@@ -136,6 +195,6 @@ def _draw_categories(axes: Axes, values: NDArray[np.str_], residual: Floats) -> 
         low, high = np.quantile(own, [0.05, 0.95])
         axes.plot([at, at], [low, high], color=BLUE, linewidth=3, alpha=0.6, solid_capstyle="butt")
         axes.plot([at], [own.mean()], "s", color=ORANGE, markersize=5)
-    labels = [plot_label(names[kind], 14) or "missing" for kind in order]
+    labels = distinct_labels([names[kind] or "missing" for kind in order], 16)
     axes.set_xticks(range(len(order)), labels, rotation=90, fontsize=SMALL_FONT)
     axes.set_xlim(-0.6, len(order) - 0.4)

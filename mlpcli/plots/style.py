@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mlpcli.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 PAPER, INK, SOFT, FAINT, GRID = "#ffffff", "#2b323b", "#56616f", "#b9c0c8", "#b0b0b1"
 """The ground; text and thin lines; text that is not so important; axes in the background; the grid."""
@@ -156,11 +159,11 @@ def style_panel(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def whole_numbers(axis: Axis) -> None:
+def whole_numbers(axis: Axis, most: int = 6) -> None:
     """Put ticks at whole numbers only, and at few of them."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.set_major_locator(MaxNLocator(most, integer=True))
     if max(axis.get_view_interval()) >= LARGE:
         axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
 
@@ -168,6 +171,34 @@ def whole_numbers(axis: Axis) -> None:
 def marker(points: int) -> str | None:
     """Return the marker of a curve: a dot where there are few points, else none."""
     return "o" if points <= MOST_MARKERS else None
+
+
+FEW_TICKS = 6
+"""So many distinct values of an axis are its ticks, where their labels have room."""
+
+
+def value_ticks(axis: Axis, values: NDArray[np.float64], most: int = 6) -> None:
+    """Put the ticks of an axis at the values that there are, if they are few; whole numbers at whole ones.
+
+    Args:
+        axis: of a column's values.
+        values: (rows,) that it shows, without NaN.
+        most: spaces between ticks.
+    """
+    distinct = np.unique(_whole_if_near(values))
+    span = float(distinct[-1] - distinct[0]) if len(distinct) else 0.0
+    if 0 < len(distinct) <= FEW_TICKS and np.diff(distinct).min(initial=np.inf) > span / (2 * FEW_TICKS):
+        axis.set_ticks(distinct.tolist(), labels=[short_number(float(each)) for each in distinct])
+    elif len(distinct) and np.array_equal(distinct, np.round(distinct)):
+        whole_numbers(axis, most)
+    else:
+        short_numbers(axis, most)
+
+
+def _whole_if_near(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return whole numbers where all are, but for what a way through float32 has left."""
+    near = np.round(values)
+    return near if (np.abs(values - near) <= 1e-6 * np.maximum(1, np.abs(near))).all() else values
 
 
 LARGE, SMALL = 1e4, 1e-3

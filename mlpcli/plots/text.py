@@ -7,6 +7,7 @@ labels that begin with `_` out of its legends, and warns of each character that 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlpcli.plots.style import LONGEST_TITLE, TITLE_FONT
@@ -22,6 +23,10 @@ CHARACTERS_PER_INCH = 11.5
 """That a title of 10 points has room for: a little more than the mean width of DejaVu Sans."""
 
 
+MOST_ROUNDS = 3
+"""In which names that still begin alike are told apart."""
+
+
 def plot_label(text: str, limit: int = LONGEST_LABEL) -> str:
     """Return a name from outside as a label, a tick or a title of a figure."""
     label = shortened(text, limit)
@@ -34,6 +39,29 @@ def plot_name(text: str, limit: int) -> str:
         tail = (limit - 1) // 2
         text = f"{text[: limit - 1 - tail]}…{text[-tail:]}"
     return plot_label(text, limit)
+
+
+def distinct_labels(texts: Sequence[str], limit: int) -> list[str]:
+    """Return names as labels that differ where the names do: `price to…`, `pric… in May`.
+
+    Args:
+        texts: of the categories of one axis.
+        limit: characters of a label.
+    """
+    labels = [plot_label(text, limit) for text in texts]
+    for _ in range(MOST_ROUNDS):
+        alike: dict[str, list[int]] = {}
+        for place, label in enumerate(labels):
+            alike.setdefault(label, []).append(place)
+        for places in alike.values():
+            first, last = (of(texts[place] for place in places) for of in (min, max))
+            common = next(
+                (at for at, pair in enumerate(zip(first, last, strict=False)) if len({*pair}) > 1), len(first)
+            )
+            for place in places if len(places) > 1 else ():
+                if rest := texts[place][common:]:
+                    labels[place] = plot_label(f"{texts[place][: limit // 3]}…{rest}", limit)
+    return labels
 
 
 def plot_title(text: str, width: float, font: float = 10) -> str:

@@ -17,11 +17,12 @@ NAME = "worst_rows"
 LONGEST_CELL = 16
 
 
-def show_worst_rows(files: Sequence[Path]) -> None:
+def show_worst_rows(files: Sequence[Path], *, most: int) -> None:
     """Show the first of the rows that were written as most wrong, with as many columns as there is room for.
 
     Args:
         files: what an evaluation wrote.
+        most: rows of a table; one of fewer has all that are wrong.
     """
     for file in files:
         if file.stem.partition("-")[0] != NAME:
@@ -29,10 +30,10 @@ def show_worst_rows(files: Sequence[Path]) -> None:
         with file.open(newline="", encoding="utf-8") as handle:
             heading, *rows = csv.reader(handle)
         if rows:
-            _show(heading, rows, file.stem.partition("-")[2], file.name)
+            _show(heading, rows, file.stem.partition("-")[2], file.name, most)
 
 
-def _show(heading: list[str], rows: list[list[str]], part: str, file: str) -> None:
+def _show(heading: list[str], rows: list[list[str]], part: str, file: str, most: int) -> None:
     out = console()
     if heading[:2] == ["row", "file"] and len(rows) > 1 and {row[0] for row in rows} == {"1"}:
         heading, rows = heading[1:], [row[1:] for row in rows]  # files of one row each: images
@@ -46,13 +47,21 @@ def _show(heading: list[str], rows: list[list[str]], part: str, file: str) -> No
     while width > 4 and not fits(out, table(heading[:width], _cut(shown, width), longest=LONGEST_CELL)):
         width -= 1
     left = len(heading) - width
-    rest = [counted(len(rows), "row")] if len(rows) > len(shown) else []
+    of_numbers = heading[4 if of_files else 3 :][:1] == ["error"]
+    all_rows = "" if len(rows) >= most else "all "
+    rest = (
+        [f"{all_rows}{counted(len(rows), 'row' if of_numbers else 'wrong row')}"]
+        if len(rows) > len(shown)
+        else []
+    )
     rest += [counted(left, "more column")] if left else []
     more = f"; {file} has {' and '.join(rest)}" if rest else ""
     of = f" of {part}" if part else ""
     out.print()
     these = "most wrong row" if len(shown) == 1 else f"{len(shown)} most wrong rows"
     out.print(Text(f"the {these}{of}{more}", style="dim"))
+    if of_numbers:
+        out.print(Text("error: predicted - true", style="dim"))
     if of_files:
         out.print(Text("rows count from 1 in each file", style="dim"))
     columns = [name for name in names if name < width]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mlpcli.data.column_values import ColumnValues, of_numbers, of_texts
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.readers.reading import AS_RECORDED
+from mlpcli.data.types import Array
 from mlpcli.inference.column_drift import compare_columns, corrected
 from mlpcli.inference.inspect_drift import new_rows
 from mlpcli.inference.tell_apart import tell_apart
@@ -240,6 +241,17 @@ def test_where_the_training_rows_are_gone_ranges_and_categories_are_compared(
     assert "new category 'Hamburg' in 27 rows" in columns["town"]["findings"]
     assert any("rows outside" in each for each in columns["size"]["findings"])
     assert {name: each["change"] for name, each in plain.items()} == {"size": "none", "town": "none"}
+
+
+@pytest.mark.parametrize("values", [np.arange(2.0), np.arange(1.0, 8), np.arange(400.0)])
+def test_kept_quantiles_of_few_values_do_not_make_equal_rows_others(values: Array) -> None:
+    from mlpcli.data.quantiles import Quantiles
+    from mlpcli.inference.contract_drift import stability
+
+    learned = np.repeat(values, 2000 // len(values))
+    kept = Quantiles.of(learned, 100, 0.0)
+    assert stability(kept, learned, len(learned)) < 0.02
+    assert stability(kept, np.full(500, values[-1]), len(learned)) > 0.25
 
 
 def test_options_that_do_not_go_together_are_refused(past_run: Path, mlpcli: Callable[..., Result]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.plots.confusion_matrix import draw_confusion_matrix
+from mlpcli.plots.drawing import Drawing
 from mlpcli.plots.residuals import bin_edges, draw_residuals
-from mlpcli.plots.style import short_number
+from mlpcli.plots.residuals_by_column import draw_residuals_by_column, explained, group_of, shown_range
+from mlpcli.plots.style import short_number, value_ticks
+from mlpcli.plots.text import distinct_labels
 from mlpcli.report.worst_rows import short_paths
 from mlpcli.statistics.ranking import at_threshold, ranking_curves
+from tests.bare_runs import train_bare
 from tests.conftest import Result
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -82,6 +88,63 @@ def test_residuals_of_any_number_of_rows_are_drawn(rows: int) -> None:
     assert draw_residuals(truth, truth * 1.1, target="_$y", title="x").png.startswith(PNG)
 
 
+def test_each_of_few_values_is_a_group_of_its_own() -> None:
+    weekend = np.array([0.0, 1.0] * 20)
+    assert set(group_of(weekend).tolist()) == {0, 1}
+    assert explained(group_of(weekend), weekend * 5) == pytest.approx(1)
+    rooms = np.repeat(np.arange(1.0, 9), 6)
+    assert len(set(zip(rooms, group_of(rooms), strict=True))) == 8 == len(set(group_of(rooms)))
+    groups = group_of(np.arange(100.0))
+    assert np.bincount(groups).tolist() == [10] * 10
+    dates = np.datetime64("2024-01-01", "s") + np.arange(100) * np.timedelta64(3600, "s")
+    np.testing.assert_array_equal(group_of(dates), groups)
+    dates[3] = np.datetime64("NaT")
+    assert group_of(dates)[3] == group_of(np.array([np.nan, 1.0]))[0] == -1
+
+
+def test_errors_far_beyond_the_others_do_not_set_the_range() -> None:
+    residual = np.sin(np.arange(400.0))
+    assert shown_range(residual) is None
+    low, high = shown_range(np.append(residual, [500, -900])) or (0, 0)
+    assert -3 < low < -1 < 1 < high < 3
+    assert shown_range(np.zeros(9)) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0, 1, 1, 0], ["0", "1"]),
+        ([1, 2, 3, 4], ["1", "2", "3", "4"]),
+        ([0.5, 2.5], ["0.5", "2.5"]),
+        ([7, 7], ["7"]),
+        ([1.0000000164, 2.9999999825, 1.9999999994], ["1", "2", "3"]),  # unscaled from float32
+        (range(1, 9), ["0", "2", "4", "6", "8"]),
+        ([0, 1, 100], ["0", "25", "50", "75", "100"]),
+    ],
+)
+def test_ticks_are_at_the_values_that_there_are(values: list[float], ticks: list[str]) -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    shown = np.array(values, np.float64)
+    axes.plot(shown, shown)
+    value_ticks(axes.xaxis, shown, 5)
+    low, high = axes.get_xlim()
+    found = [tick for tick in axes.get_xticklabels() if low <= tick.get_position()[0] <= high]
+    inside = [each for each in ticks if low <= float(each) <= high]
+    assert [tick.get_text() for tick in found] == inside
+
+
+def test_names_that_begin_alike_have_labels_of_their_own() -> None:
+    long = "price too high, thinking of leaving"
+    names = ["ok", long, f"{long} since May", f"{long} since June", f"{long} and the app"]
+    labels = distinct_labels(names, 18)
+    assert len(set(labels)) == len(names)
+    assert max(map(len, labels)) <= 18
+    assert labels[:2] == ["ok", "price too high,..."]
+    assert distinct_labels(["same", "same"], 8) == ["same", "same"]
+
+
 def test_evaluate_draws_classes(tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     shutil.copytree(tiny_run, tmp_path / "runs")
     (run,) = (tmp_path / "runs" / "tiny").iterdir()
@@ -117,7 +180,8 @@ def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_pat
     with (folder / "worst_rows-y.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert {(int(row["row"]) - 1) % 7 for row in rows if row["a"] == "3"} == {3}  # its own columns
-    assert "the 5 most wrong rows of y; worst_rows-y.csv has 60 rows" in shown.out
+    assert "the 5 most wrong rows of y; worst_rows-y.csv has all 60 rows" in shown.out
+    assert "error: predicted - true" in shown.out
     errors = [abs(float(row["error"])) for row in rows]
     assert errors == sorted(errors, reverse=True)
     assert {(float(row["y"]), int(row["row"])) for row in rows} == {
@@ -176,10 +240,10 @@ def test_rows_of_files_of_one_image_each_are_named_by_the_file(
 
     written = tmp_path / "worst_rows.csv"
     written.write_text("row,file,y,predicted\n1,cats/a.png,cat,dog\n1,cats/b.png,cat,dog\n")
-    show_worst_rows([written])
+    show_worst_rows([written], most=100)
     assert capsys.readouterr().out.splitlines()[2].split() == ["file", "y", "predicted"]
     written.write_text("row,file,y,predicted\n1,a.csv,cat,dog\n2,a.csv,cat,dog\n")
-    show_worst_rows([written])
+    show_worst_rows([written], most=100)
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == "rows count from 1 in each file"
     assert lines[4].split()[:2] == ["1", "a.csv"]
@@ -204,3 +268,47 @@ def test_rows_of_files_of_one_image_each_are_named_by_the_file(
 )
 def test_paths_are_shortened_so_that_what_differs_is_seen(paths: list[str], shown: list[str]) -> None:
     assert short_paths(paths) == shown
+
+
+def test_dates_are_drawn_beside_the_errors_where_a_drift_shows(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Any] = {}
+
+    def draw(columns: dict[str, Any], residual: Any, *, title: str) -> Drawing:
+        drawn.update(columns)
+        return draw_residuals_by_column(columns, residual, title=title)
+
+    monkeypatch.setattr("mlpcli.inference.evaluation_figures.draw_residuals_by_column", draw)
+    monkeypatch.setattr("mlpcli.cli.evaluate._drawing_beside", lambda _: contextlib.nullcontext())
+    rows = [
+        f"2024-{1 + i // 25:02d}-{1 + i % 25:02d},2024-01-{1 + i % 7:02d},{i % 5},{i}" for i in range(100)
+    ]
+    (tmp_path / "t.csv").write_text("day,seen,x,y\n" + "\n".join(rows) + "\n")
+    (tmp_path / "t.yaml").write_text(
+        "name: dates\ndataset: {path: t.csv, target: y, features: [seen, x], test: {last: 20, by: day}}\n"
+        "layers: [Dense: {units: 1}]\nloss: mse\nfit: {epochs: 1, engine: graph}\n"
+    )
+    run = train_bare(tmp_path / "t.yaml", tmp_path / "runs")
+    shown = mlpcli("evaluate", run.folder, "--json")
+    assert shown.status == 0, shown.err
+    assert list(drawn) == ["x", "seen", "day"]
+    assert drawn["day"].dtype == "datetime64[s]"
+    assert drawn["day"].min() == np.datetime64("2024-04-06")
+    assert set(np.round(drawn["x"], 5)) == {0, 1, 2, 3, 4}
+
+
+def test_whole_numbers_come_back_whole_from_the_normal_values_of_their_quantiles() -> None:
+    from mlpcli.data.features.encoders import NumericEncoder
+    from mlpcli.data.quantiles import Quantiles
+    from mlpcli.data.shown_columns import decoded
+
+    rooms = np.round(np.random.default_rng(0).lognormal(2, 0.5, 2000))
+    kept = Quantiles.of(rooms, 12, 0.0002)
+    encoder = NumericEncoder("rooms", 3.0, 0.0, 1.0, quantiles=kept)
+    coded = kept.to_normal(np.append(rooms, 3.5)).astype(np.float32)[:, None]
+    shown = decoded(encoder, coded)
+    assert shown is not None
+    np.testing.assert_array_equal(shown[:-1], rooms)
+    assert shown[-1] == pytest.approx(3.5, abs=1e-3)
+    assert not np.array_equal(kept.from_normal(coded[:-1, 0].astype(np.float64)), rooms)

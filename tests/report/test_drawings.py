@@ -65,9 +65,13 @@ def _residuals(rows: int) -> Drawing:
 
 
 def _by_column() -> Drawing:
-    columns = {NAMES[index]: RANDOM.normal(size=50) * 10.0**index for index in range(14)}
+    columns: dict[str, Any] = {NAMES[index]: RANDOM.normal(size=50) * 10.0**index for index in range(14)}
+    columns["on"] = np.datetime64("2024-01-01", "s") + np.arange(50) * np.timedelta64(9000, "s")
+    columns["weekend"] = np.arange(50) % 2 * 1.0
     columns["place"] = RANDOM.choice(np.array(NAMES[:30], dtype=object), 50)
-    return draw_residuals_by_column(columns, RANDOM.normal(size=50) * 1e5, title=TITLE)
+    residual = RANDOM.normal(size=50) * 1e5
+    residual[3] = 1e9
+    return draw_residuals_by_column(columns, residual, title=TITLE)
 
 
 def _plane(classes: int) -> Drawing:
