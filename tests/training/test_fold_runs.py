@@ -344,6 +344,41 @@ def test_folds_with_seeds_and_one_model_of_all_their_rows(
     assert document["metrics"]["test"] == pytest.approx(whole.metrics["test"])
 
 
+SCALED = """\
+name: scaled
+dataset: {path: d.csv, target: y, target_scaling: standardize}
+layers: [Dense: {units: 4}, Dense: {units: 1}]
+loss: mse
+metrics: [mae]
+fit: {epochs: 2, folds: 2, seeds: 2, after_folds: mean}
+callbacks:
+  - TensorBoard: false
+"""
+
+
+@pytest.mark.parametrize(
+    ("scaling", "after"), [("standardize", "mean"), ("quantile", "mean"), ("standardize", "retrain")]
+)
+def test_the_loss_of_the_mean_over_seeds_is_in_the_scale_of_the_runs_model(
+    mlpcli: Callable[..., Result], tmp_path: Path, scaling: str, after: str
+) -> None:
+    generator = np.random.default_rng(5)
+    a, b = generator.normal(size=(2, 120))
+    rows = np.column_stack([a, b, np.exp(1.5 * a) * 10 + generator.normal(size=120)])
+    np.savetxt(tmp_path / "d.csv", rows, delimiter=",", header="a,b,y", comments="")
+    spec = SCALED.replace("standardize", scaling).replace("mean}", f"{after}}}")
+    (tmp_path / "scaled.yaml").write_text(spec)
+    runs_dir = tmp_path / "runs"
+    trained = mlpcli("train", tmp_path / "scaled.yaml", "--runs-dir", runs_dir, "--json")
+    assert trained.status == 0, trained.err
+    found = mlpcli("evaluate", "scaled", "--runs-dir", runs_dir, "--split", "held_out", "--json")
+    assert found.status == 0, found.err
+    metrics = json.loads(found.out)["metrics"]
+    out_of_fold = json.loads(trained.out)["out_of_fold"]
+    assert out_of_fold["loss"] == pytest.approx(metrics["loss"], rel=1e-5)
+    assert out_of_fold["mae"] == pytest.approx(metrics["mae"], rel=1e-5)
+
+
 def test_the_trainings_of_a_spec_are_specs(tmp_path: Path) -> None:
     (tmp_path / "retrained.yaml").write_text(RETRAINED)
     loaded = load_spec(tmp_path / "retrained.yaml", settings=["fit.folds=3", "seed=4294967295"])

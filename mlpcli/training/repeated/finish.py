@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpcli import runs
+from mlpcli.data.dataset import Dataset
 from mlpcli.files import write_json, write_text
 from mlpcli.model.fit_outputs import KnownRows
 from mlpcli.model.trained_model import load_trained
@@ -22,6 +23,7 @@ from mlpcli.training.ending import check_complete
 from mlpcli.training.ensemble_run import EnsembleEnd, finish_ensemble
 from mlpcli.training.fit_predictions import fit_predictions, held_out_rows, record_fitted
 from mlpcli.training.job import TrainingJob
+from mlpcli.training.repeated.mean_scale import in_own_scale
 from mlpcli.training.repeated.member_results import (
     best_of_members,
     mean_history,
@@ -122,8 +124,9 @@ def _repeated(ending: Ending, members: list[Run]) -> tuple[Repeated, KnownRows |
     parent.watcher.stage("predicting the rows that were held out")
     found = read_out_of_fold(list(zip(prepared.repeats, members, strict=True)), spec)
     write_out_of_fold(parent.folder / runs.OUT_OF_FOLD, found, spec, prepared.dataset, prepared.opened)
-    model = _measuring_model(ending)
-    metrics, notes = metrics_of_rows(model, found, members, spec, prepared.dataset)
+    dataset = in_own_scale(parent, members)
+    model = _measuring_model(ending, dataset)
+    metrics, notes = metrics_of_rows(model, found, members, spec, dataset)
     for note in notes:
         parent.watcher.note(note)
     held_out = None
@@ -132,12 +135,17 @@ def _repeated(ending: Ending, members: list[Run]) -> tuple[Repeated, KnownRows |
     return results_of(members, folds=True, out_of_fold=metrics), held_out
 
 
-def _measuring_model(ending: Ending) -> keras.Model:
-    """Return a model that is compiled for the run's data: its metrics know how its target is scaled."""
+def _measuring_model(ending: Ending, dataset: Dataset) -> keras.Model:
+    """Return a model that is compiled for the run's data: its metrics know how its target is scaled.
+
+    Args:
+        ending: The run.
+        dataset: Its data, as the run's own model scales the target.
+    """
     from mlpcli.model.build import build_model
     from mlpcli.model.plugins import import_plugins
 
-    completed, dataset = ending.parent.prepared.completed, ending.parent.prepared.dataset
+    completed = ending.parent.prepared.completed
     if ending.model is not None and all(each.scale is None for each in dataset.contract.outputs):
         return ending.model
     with located(completed):
