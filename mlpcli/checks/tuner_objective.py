@@ -10,6 +10,7 @@ from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.model.ensemble import why_no_mean
 from mlpcli.runs.search_folder import Objective
+from mlpcli.spec.fold_rules import ensemble_problems
 from mlpcli.spec.predictions import PredictSpec
 from mlpcli.spec.schema import TunerSpec
 
@@ -82,12 +83,8 @@ def check_ensemble(tuner: TunerSpec, contract: Contract) -> None:
         return
     if reason := why_no_mean(contract):
         raise SpecError(Problem(reason, path=path, received=tuner.ensemble, hint="remove it"))
-    if tuner.folds is not None:
-        rule = "keeps one network of each trial, tuner.folds trains several for each"
-        raise SpecError(Problem(rule, path=path, received=tuner.ensemble, hint="remove one of the two"))
-    if tuner.refit == "full":
-        rule = "keeps the trials as they were trained, refit: full trains a new network"
-        raise SpecError(Problem(rule, path=path, received=tuner.ensemble, hint="remove one of the two"))
+    if problems := list(ensemble_problems(tuner.ensemble, tuner.folds, tuner.refit)):
+        raise SpecError(*problems)
 
 
 def check_refit(tuner: TunerSpec, dataset: Dataset, predict: PredictSpec | None = None) -> None:

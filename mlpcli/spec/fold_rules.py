@@ -1,4 +1,4 @@
-"""Rules between keys: `dataset.fold`, `fit.folds`, `fit.after_folds`; `fit.engine` and `fit.distribute`."""
+"""Rules between keys: of folds, of `fit.engine` and `fit.distribute`, and of `tuner.ensemble`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlpcli.spec.values import ValueMap
 
 
 def repeat_problems(data: ValueMap) -> Iterator[Problem]:
-    """Yield keys about folds and devices that do not fit together.
+    """Yield keys about folds, devices and the mean of trials that do not fit together.
 
     Args:
         data: the plain values of a spec; what does not fit alone is not reported.
@@ -32,3 +32,25 @@ def repeat_problems(data: ValueMap) -> Iterator[Problem]:
     if isinstance(fit, dict) and fit.get("distribute") and fit.get("engine") in ("compiled", "keras"):
         rule = "must be auto or graph with fit.distribute, which sums gradients between steps"
         yield Problem(rule, path=("fit", "engine"), received=fit["engine"], hint="keep one of them")
+    tuner = data.get("tuner")
+    if isinstance(tuner, dict):
+        yield from ensemble_problems(tuner.get("ensemble"), tuner.get("folds"), tuner.get("refit"))
+
+
+def ensemble_problems(ensemble: object, folds: object, refit: object) -> Iterator[Problem]:
+    """Yield why the mean of the best trials of a search is not kept beside other keys of `tuner`.
+
+    Args:
+        ensemble: of how many trials the mean is kept; None for no mean.
+        folds: on how many folds each trial is trained; None for one training.
+        refit: on which rows the winner is trained.
+    """
+    path: KeyPath = ("tuner", "ensemble")
+    rules = []
+    if ensemble is not None and folds is not None:
+        rules.append("keeps one network of each trial, tuner.folds trains several for each")
+    if ensemble is not None and refit == "full":
+        rules.append("keeps the trials as they were trained, refit: full trains a new network")
+    if rules:
+        hint = "remove one of the two" if len(rules) == 1 else "remove it, or both of the others"
+        yield Problem("; ".join(rules), path=path, received=ensemble, hint=hint)

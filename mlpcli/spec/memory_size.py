@@ -95,13 +95,16 @@ def memory_problems(data: ValueMap) -> Iterator[Problem]:
     Args:
         data: the plain values of a spec; what does not fit alone is not reported.
     """
-    dataset, fit = data.get("dataset"), data.get("fit")
+    dataset, fit, tuner = (data.get(key) for key in ("dataset", "fit", "tuner"))
     if not isinstance(fit, dict) or fit.get("memory") is None:
         return
     for key in ("folds", "seeds"):
         if fit.get(key) is not None:
             hint = f"leave one of the two out; the {key} of a sample of the rows may be enough"
             yield Problem(IN_MEMORY, path=("fit", key), received=fit[key], hint=hint)
+    if isinstance(tuner, dict) and tuner.get("folds") is not None:
+        hint = "leave one of the two out; a search over a sample of the rows may be enough"
+        yield Problem(IN_MEMORY, path=("tuner", "folds"), received=tuner["folds"], hint=hint)
     if not isinstance(dataset, dict):
         return
     if dataset.get("fold") is not None:

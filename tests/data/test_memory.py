@@ -175,6 +175,19 @@ def test_what_memory_does_not_go_with(fit: str, tmp_path: Path) -> None:
     assert raised.value.problems[0].place is not None
 
 
+def test_folds_of_a_search_are_refused_by_check_with_all_else_that_does_not_go_with_them(
+    tmp_path: Path,
+) -> None:
+    rest = "layers: [Dense: {units: 1}]\nloss: mse\nfit: {memory: 2GB}\n"
+    rest += "tuner: {max_trials: 2, folds: 3, ensemble: 2, refit: full}\n"
+    with pytest.raises(SpecError) as raised:
+        written_spec(tmp_path, "a,label\n1,2\n", rest=rest)
+    found = [(each.path, each.rule) for each in raised.value.problems]
+    assert (("tuner", "folds"), "needs all rows in memory, which fit.memory keeps in files") in found
+    rule = "keeps one network of each trial, tuner.folds trains several for each; keeps the trials as they were "
+    assert (("tuner", "ensemble"), f"{rule}trained, refit: full trains a new network") in found
+
+
 HINTS = {
     "50kb": "write 50KB",
     "2gb": "write 2GB",
