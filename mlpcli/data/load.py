@@ -213,6 +213,9 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
     ):
         rule, path = "is for a target of classes", ("dataset", "target_min_count")
         raise SpecError(Problem(rule, path=path, received=spec.target_min_count, hint="remove it"))
+    if spec.label_separator is not None and all(each.separator is None for _, each in coded.values()):
+        rule, path = "is for a target of labels, this one holds none", ("dataset", "label_separator")
+        raise SpecError(Problem(rule, path=path, received=spec.label_separator, hint="remove it"))
     return coded
 
 

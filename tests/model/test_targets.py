@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mlpcli.data.dataset import Dataset
+from mlpcli.errors import SpecError
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import load_spec
 from mlpcli.training.job import TrainOptions
@@ -97,6 +98,26 @@ fit: {epochs: 20, engine: graph}
     options = ("--json", "--no-figures", "--runs-dir", tmp_path / "runs")
     told = mlpcli("evaluate", "tags", "--data", path, *options)
     assert json.loads(told.out)["labels"]["wet"]["f1"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("dataset", "network"),
+    [
+        ("path: table.csv, target: price", "layers: [Dense: {units: 1}]\nloss: mse"),
+        ("path: table.csv, target: [a, price]", "layers: [Dense: {units: 2}]\nloss: mse"),
+        ("name: iris", "layers: [Dense: {units: 3, activation: softmax}]"),
+    ],
+)
+def test_a_separator_of_labels_is_refused_where_no_target_has_labels(
+    dataset: str, network: str, tmp_path: Path
+) -> None:
+    priced_table(tmp_path)
+    with pytest.raises(SpecError) as raised:
+        load(tmp_path, f"name: price\ndataset: {{{dataset}, label_separator: ';'}}\n{network}\n")
+    (problem,) = raised.value.problems
+    assert problem.path == ("dataset", "label_separator")
+    assert problem.rule == "is for a target of labels, this one holds none"
+    assert problem.received == ";"
 
 
 PRICES = """\
