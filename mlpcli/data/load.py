@@ -28,10 +28,11 @@ from mlpcli.data.sources.synthetic import complete_synthetic
 from mlpcli.data.splits import InColumn, SplitAmounts, test_amount, validation_amount
 from mlpcli.data.splitter import OpenedData, RowsOfSplit, Splitter
 from mlpcli.data.step_targets import in_steps, source_by_step
+from mlpcli.data.target_keys import check_target_keys
 from mlpcli.data.targets import class_indices, code_target, stratified_by
 from mlpcli.data.types import Array, NumberType, PerStep, TargetKind
 from mlpcli.data.weights import ClassWeights, row_weights
-from mlpcli.errors import Problem, SpecError, listing
+from mlpcli.errors import listing
 from mlpcli.printable import counted
 from mlpcli.spec.features import InputSpec
 from mlpcli.spec.schema import DatasetSpec
@@ -208,14 +209,7 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
         for name, levels in request.levels.items()
         if name in coded and coded[name][1].kind == "numbers"
     }
-    if spec.target_min_count is not None and all(
-        each.kind not in ("classes", "groups") for _, each in coded.values()
-    ):
-        rule, path = "is for a target of classes", ("dataset", "target_min_count")
-        raise SpecError(Problem(rule, path=path, received=spec.target_min_count, hint="remove it"))
-    if spec.label_separator is not None and all(each.separator is None for _, each in coded.values()):
-        rule, path = "is for a target of labels, this one holds none", ("dataset", "label_separator")
-        raise SpecError(Problem(rule, path=path, received=spec.label_separator, hint="remove it"))
+    check_target_keys(spec, (output for _, output in coded.values()))
     return coded
 
 

@@ -184,8 +184,9 @@ def test_folds_of_a_search_are_refused_by_check_with_all_else_that_does_not_go_w
         written_spec(tmp_path, "a,label\n1,2\n", rest=rest)
     found = [(each.path, each.rule) for each in raised.value.problems]
     assert (("tuner", "folds"), "needs all rows in memory, which fit.memory keeps in files") in found
-    rule = "keeps one network of each trial, tuner.folds trains several for each; keeps the trials as they were "
-    assert (("tuner", "ensemble"), f"{rule}trained, refit: full trains a new network") in found
+    rule = "keeps one network of each trial, tuner.folds trains several for each; "
+    rule += "keeps the trials as they were trained, refit: full trains a new network"
+    assert (("tuner", "ensemble"), rule) in found
 
 
 HINTS = {
