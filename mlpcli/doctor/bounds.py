@@ -63,10 +63,10 @@ EASIER, EASIER_FALL = 0.7, 0.1
 as a share of the loss of a constant prediction: the epoch that is kept suits these rows partly by chance."""
 
 FEWEST_ROWS = 50
-"""Of a split whose scores are compared."""
+"""Of validation rows that are compared with training rows.
 
-WORSE_THAN_LINEAR = 1.1
-"""The root mean squared error over that of a linear model, where no interval is known."""
+Whether a model without a network is as good: `runs/judge_baseline.py`, by which `train` judges too.
+"""
 
 # ---------------------------------------------------------------- data
 
@@ -80,7 +80,13 @@ CLASS_ROWS = 5
 """Of the measured rows that have a class which is never predicted."""
 
 SKEWED = 10.0
-"""The largest class over the smallest: `threshold_imbalance` of SageMaker's rule ClassImbalance."""
+"""The largest class over the smallest: `threshold_imbalance` of SageMaker's rule ClassImbalance.
+
+Only where it was not measured whether the network tells the classes apart.
+"""
+
+UNEVEN = 2.0
+"""The same: weights of classes that are more alike than that change little."""
 
 COPIED_ROWS, COPIED_SHARE = 5, 0.05
 """Rows of a split that are training rows too: so many, and this share of the split."""

@@ -31,6 +31,7 @@ class Case:
         columns: the columns that predict the target best, the best first.
         copies: for each split with training rows among its own: how many, of how many, and a line.
         members: it is made up of several trainings.
+        by_init: `init` has written the spec.
     """
 
     status: str
@@ -49,6 +50,7 @@ class Case:
     columns: tuple[ColumnSkill, ...] = ()
     copies: tuple[tuple[int, int, str], ...] = ()
     members: bool = False
+    by_init: bool = False
 
     def values(self, name: str) -> list[float]:
         """Return a column of the history; empty where an epoch lacks it."""

@@ -8,13 +8,19 @@ from dataclasses import replace
 from mlpcli import runs
 from mlpcli.doctor.case import Case
 from mlpcli.doctor.find_all import find_all
+from mlpcli.doctor.harm import as_good
 from mlpcli.errors import RunError, SpecError
+from mlpcli.files import read_ordinary_text
 from mlpcli.runs.diagnosis import SEVERITIES, Diagnosis, Finding
 from mlpcli.runs.folder import Run, open_run
 from mlpcli.runs.record_models import MetricsRecord, read_history, read_record
 from mlpcli.runs.run_values import status_of
-from mlpcli.spec.load import load_spec
+from mlpcli.spec.load import WRITTEN_BY_INIT, load_spec
 from mlpcli.spec.schema import Spec
+from mlpcli.spec.yaml_reader import MAX_BYTES
+
+MARKED_LINES = 10
+"""Of a spec's first lines one says that `init` has written it."""
 
 
 def diagnose_records(run: Run) -> Diagnosis:
@@ -27,13 +33,19 @@ def diagnose_records(run: Run) -> Diagnosis:
     findings = find_all(case)
     rows = 0 if case.network is None else case.network.rows
     if not case.members:
-        return Diagnosis(findings, () if case.spec else (_no_spec(run),), rows)
+        return Diagnosis(findings, (*(() if case.spec else (_no_spec(run),)), *score_notes(case)), rows)
     trainings, notes = _of_members(run)
     common = in_most(trainings)
     known = {each.code for each in findings}
     merged = (*findings, *(each for each in common if each.code not in known))
     ordered = sorted(merged, key=lambda each: SEVERITIES.index(each.severity))
     return Diagnosis(tuple(ordered), notes, rows)
+
+
+def score_notes(case: Case) -> tuple[str, ...]:
+    """Return a line on scores that are no finding: they may be chance, or say little of skewed classes."""
+    found = as_good(case)
+    return () if found is None else (found.sentence(),)
 
 
 def _no_spec(run: Run) -> str:
@@ -70,7 +82,17 @@ def read_case(run: Run) -> Case:
         network=record.network,
         columns=tuple(record.columns),
         members=record.members is not None,
+        by_init=_is_by_init(run),
     )
+
+
+def _is_by_init(run: Run) -> bool:
+    """Return whether `init` has written the spec of a run, which a comment of the first lines says."""
+    try:
+        lines = read_ordinary_text(run / runs.SPEC, MAX_BYTES).splitlines()[:MARKED_LINES]
+    except (OSError, RunError, ValueError):
+        return False
+    return any(line.startswith(WRITTEN_BY_INIT) for line in lines)
 
 
 def _history(run: Run) -> list[dict[str, float]]:

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-from mlpcli.doctor.bounds import FEWEST_ROWS, STUCK, WORSE_THAN_LINEAR
+from mlpcli.doctor.bounds import STUCK
 from mlpcli.doctor.case import Case
 from mlpcli.runs.folder import DIVERGED
-from mlpcli.runs.scores import more_is_better
+from mlpcli.runs.judge_baseline import Judgement, Scores
 from mlpcli.spec.schema import ComponentSpec
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A score of the network beside that of a model without one."""
-
-    metric: str
-    split: str
-    network: float
-    other: float
 
 
 def reference_loss(case: Case) -> float | None:
@@ -55,40 +44,30 @@ def is_stuck(case: Case) -> bool:
     return reached >= (1 - STUCK) * reference
 
 
-def below_constant(case: Case) -> Comparison | None:
+def below_constant(case: Case) -> Judgement | None:
     """Return the comparison with the majority class or the mean, where the network is no better."""
-    found = _comparison(case, "majority") or _comparison(case, "mean")
-    return found if found is not None and not _is_better(found.network, found) else None
+    found = _scores(case).by_constant()
+    return found if found is not None and found.verdict == "no better" else None
 
 
-def below_linear(case: Case) -> Comparison | None:
+def below_linear(case: Case) -> Judgement | None:
     """Return the comparison with a linear model, where the network is worse by more than chance."""
-    found = _comparison(case, "linear")
-    if found is None or _is_better(found.network, found):
-        return None
-    ends = case.metrics.confidence_intervals.get(found.split, {}).get(found.metric)
-    more = more_is_better(found.metric)
-    if ends is not None:
-        return found if (found.other > ends[1] if more else found.other < ends[0]) else None
-    rows = case.rows.get(found.split, 0)
-    if more:
-        error = math.sqrt(max(found.network * (1 - found.network), 1e-9) / max(rows, 1))
-        return found if found.other - found.network > 2 * error and rows else None
-    return found if rows >= FEWEST_ROWS and found.network > WORSE_THAN_LINEAR * found.other else None
+    found = _scores(case).by_linear()
+    return found if found is not None and found.verdict == "worse" else None
 
 
-def _is_better(value: float, than: Comparison) -> bool:
-    return value > than.other if more_is_better(than.metric) else value < than.other
+def as_good(case: Case) -> Judgement | None:
+    """Return the comparison with another model that says of the network only that it is not better."""
+    found = _scores(case).judge()
+    return found if found is not None and found.verdict in ("as good", "skewed") else None
 
 
-def _comparison(case: Case, model: str) -> Comparison | None:
+def _scores(case: Case) -> Scores:
     baseline = case.metrics.baseline
-    metric, network, other = baseline.get("metric"), baseline.get("network"), baseline.get(model)
-    if not isinstance(metric, str) or not isinstance(network, float) or not isinstance(other, float):
-        return None
-    if "threshold" in (case.metrics.model_extra or {}):  # chosen for something else than this metric
-        return None
-    return Comparison(metric, str(baseline.get("split", "test")), network, other)
+    split = str(baseline.get("split", "test"))
+    intervals = case.metrics.confidence_intervals.get(split, {})
+    chosen = "threshold" in (case.metrics.model_extra or {})
+    return Scores(baseline, intervals, case.rows.get(split, 0), chosen)
 
 
 def is_poor(case: Case) -> bool:

@@ -27,19 +27,24 @@ def find_baseline(case: Case) -> Iterator[Finding]:
     found = constant or linear
     if found is None:
         return
-    if constant is not None:
-        words = "the mean" if "majority" not in case.metrics.baseline else "the majority class"
-    else:
-        words = "a linear model"
     yield Finding(
         "no-better-than-baseline",
         "error" if constant is not None else "warning",
-        f"{found.metric} of the {found.split} rows is {number(found.network)}; "
-        f"{words} has {number(found.other)}",
-        "a model without a network does as well",
+        found.sentence(),
+        "a model without a network does as well" if constant is not None else "a linear model does better",
         {"metric": found.metric, "split": found.split, "network": found.network, "baseline": found.other},
-        "compare with the network that mlpcli init writes for the table",
+        _instead(case),
     )
+
+
+def _instead(case: Case) -> str:
+    """Return what to do with a network that a model without one is as good as."""
+    if case.by_init:
+        columns, rows = "see what is in the columns: mlpcli inspect DATA", "mlpcli more-data SPEC"
+        return f"{columns}; and whether more rows would help: {rows}"
+    if case.spec is not None and case.spec.dataset.path is not None:
+        return "compare with the network that mlpcli init writes for the data"
+    return "try other layers, or let mlpcli tune search for them"
 
 
 def find_easier_validation(case: Case) -> Iterator[Finding]:

@@ -324,11 +324,16 @@ def _best_text(outcome: Outcome) -> str:
 
 def _baseline_text(baseline: Mapping[str, object]) -> str:
     """Return `baseline  test accuracy: majority class 0.3333, linear model 0.9667`."""
-    words = {"majority": "majority class", "mean": "mean", "linear": "linear model"}
-    scores = ((word, baseline.get(key)) for key, word in words.items())
-    found = ", ".join(f"{word} {format_number(score)}" for word, score in scores if isinstance(score, float))
+    further = [each for each in baseline.values() if isinstance(each, Mapping) and "metric" in each]
+    every = [f"{each['metric']}: {_baseline_scores(each)}" for each in (baseline, *further)]
     what = f"{baseline['output']} " if "output" in baseline else ""
-    return f"baseline  {baseline['split']} {what}{baseline['metric']}: {found}"
+    return f"baseline  {baseline['split']} {what}{'; '.join(every)}"
+
+
+def _baseline_scores(entry: Mapping[str, object]) -> str:
+    words = {"majority": "majority class", "mean": "mean", "linear": "linear model"}
+    scores = ((word, entry.get(key)) for key, word in words.items())
+    return ", ".join(f"{word} {format_number(score)}" for word, score in scores if isinstance(score, float))
 
 
 def show_finished(run: Run, *, json: bool) -> None:

@@ -9,8 +9,8 @@ and `disk_record`, and by `leaking_columns`; `notes` are people's. `search_folde
 
 Many runs: `subfolders` lists them, `run_values` are what they are sorted and filtered by (`choose_runs`),
 `scores` and `best_run` choose one among those of the `same_rows`, `comparison` and `main_metric` put them
-side by side, `remove` deletes them, and `cache` what is kept beside them. `shell_options` writes the
-commands that name them.
+side by side, `judge_baseline` compares one with models without a network, `remove` deletes them, and
+`cache` what is kept beside them. `shell_options` writes the commands that name them.
 
 What commands return: `results` of most, `evaluation_results`, `group_results`, `paired_results`,
 `label_results`, `drift_results`, `more_data`, `explanation`, `diagnosis`, `exported`; `result_texts` shows

@@ -295,7 +295,7 @@ class MetricsRecord(Record):
     held_out: dict[str, Measured] = Field(default_factory=dict)
     confidence_intervals: dict[str, dict[str, Ends]] = Field(default_factory=dict)
     confidence_interval_method: dict[str, Any] = Field(default_factory=dict)
-    baseline: dict[str, str | float] = Field(default_factory=dict)
+    baseline: dict[str, str | float | dict[str, str | float]] = Field(default_factory=dict)
     folds: SpreadBySplit = Field(default_factory=dict)
     seeds: SpreadBySplit = Field(default_factory=dict)
     out_of_fold: dict[str, Measured] = Field(default_factory=dict)

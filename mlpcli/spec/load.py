@@ -25,6 +25,9 @@ from mlpcli.spec.yaml_reader import SpecText, most_bytes, parse_text
 MAX_SHOWN = 50
 """The most problems in one error."""
 
+WRITTEN_BY_INIT = "# Written by init"
+"""How a line begins that says which command has written a spec."""
+
 
 @dataclass(frozen=True)
 class Kept:

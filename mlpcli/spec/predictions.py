@@ -14,6 +14,19 @@ from mlpcli.spec.section import STRICT
 from mlpcli.spec.values import Value, ValueMap
 
 ThresholdMetric = Literal["accuracy", "balanced_accuracy", "f1", "precision", "recall", "youden"]
+
+
+def threshold_metric(rare: int) -> ThresholdMetric:
+    """Return the metric by which to choose a threshold, so that the rarer of two classes counts.
+
+    F1 is that of the second class; where the first is the rarer one, both must count the same.
+
+    Args:
+        rare: its place, 0 or 1.
+    """
+    return "f1" if rare else "balanced_accuracy"
+
+
 METRICS: tuple[str, ...] = get_args(ThresholdMetric)
 METRICS_RULE = f"one of {', '.join(METRICS)}"
 COST_RULE = "[[0, 1], [5, 0]]: the costs of each true class (rows) and each predicted class (columns)"

@@ -29,7 +29,7 @@ from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.leaking_columns import best_columns
 from mlpcli.runs.results import Intervals, intervals_json
 from mlpcli.training import compiled
-from mlpcli.training.baseline import Baseline, compare, judged_output, score_network
+from mlpcli.training.baseline import Baseline, judged_output, names_in_spec, note_on, score_network
 from mlpcli.training.fit_predictions import FittedPredictions
 from mlpcli.training.held_out import write_held_out
 from mlpcli.training.intervals import WORK_IN_TRAINING, find_intervals, no_intervals
@@ -206,16 +206,22 @@ class Artifacts:
         held_out, output = dataset.test or dataset.validation, judged_output(dataset)
         if baseline is None or held_out is None or output is None:
             return None
-        loss = output_loss(spec, output.name)
-        network = score_network(output, held_out, self._outputs_of(held_out), loss)
-        document = baseline.to_json(network)
+        document = baseline.to_json(self.scores_like_baseline(), names_in_spec(spec, output))
         if dataset is not self.job.dataset and len(held_out) < len(self.job.dataset.splits()[baseline.split]):
             document["sampled_rows"] = len(held_out)
         write_json(self.job.run_dir / runs.METRICS, self.document(metrics, baseline=document))
-        chosen = spec.predict is not None and spec.predict.threshold is not None
-        if (note := compare(baseline, network)) and not chosen:  # a threshold is chosen for something else
+        if note := note_on(baseline, document, spec, self.intervals.get(baseline.split), len(held_out)):
             self.job.watcher.note(note)
         return document
+
+    def scores_like_baseline(self) -> dict[str, float]:
+        """Return the network's scores by the metrics of a baseline; see `score_network`."""
+        dataset = self._in_memory
+        held_out, output = dataset.test or dataset.validation, judged_output(dataset)
+        if held_out is None or output is None:
+            return {}
+        loss = output_loss(self.job.completed.spec, output.name)
+        return score_network(output, held_out, self._outputs_of(held_out), loss)
 
     def _outputs_of(self, split: Split) -> Arrays:
         """Return the outputs that a user sees for a split, whose rows may have passed the network already."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,11 @@ from mlpcli.data.levels import median_of
 from mlpcli.data.named_arrays import of_name
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
-from mlpcli.spec.schema import ComponentSpec
+from mlpcli.runs.judge_baseline import AREA, Scores
+from mlpcli.runs.results import Intervals
+from mlpcli.spec.predictions import threshold_metric
+from mlpcli.spec.schema import ComponentSpec, Spec
+from mlpcli.statistics.class_areas import ClassArea, mean_area
 from mlpcli.training.side_process import MOST_BYTES, begin, has_side_process
 
 MOST_CELLS = 200_000
@@ -33,6 +37,8 @@ JUDGED = ("numbers", "classes", "one_hot")
 MOST_CLASSES = 20
 STEPS = 30
 
+ACCURACY, RMSE, MAE = "accuracy", "root_mean_squared_error", "mean_absolute_error"
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -44,17 +50,42 @@ class Baseline:
         scores: By model: `majority` or `mean`; `linear` unless rows have too many values or classes for a
             quick answer.
         output: The output that was measured; empty where there is only one.
+        further: The same by other metrics: `auc` of classes, of more than two the mean of each against the
+            rest; `mean_absolute_error` of numbers.
+        threshold: The metric by which to choose a threshold, so that the rarer of two classes counts; empty
+            for other targets.
     """
 
     split: str
     metric: str
     scores: dict[str, float]
     output: str = ""
+    further: dict[str, dict[str, float]] = field(default_factory=dict)
+    threshold: str = ""
 
-    def to_json(self, network: float) -> dict[str, object]:
-        """Return the entry of `metrics.json`, with the network's score."""
+    def to_json(
+        self, network: Mapping[str, float], names: Mapping[str, str] | None = None
+    ) -> dict[str, object]:
+        """Return the entry of `metrics.json`.
+
+        Args:
+            network: The network's scores by metric, as `score_network` returns them.
+            names: Of the further metrics that the spec has too, as it calls them; see `names_in_spec`.
+        """
         named = {"output": self.output} if self.output else {}
-        return {"split": self.split, **named, "metric": self.metric, **self.scores, "network": network}
+        own = {"network": network[self.metric]} if self.metric in network else {}
+        entry = {"split": self.split, **named, "metric": self.metric, **self.scores, **own}
+        for metric, scores in self.further.items():
+            known = {name: network[key] for key, name in _keys(metric).items() if key in network}
+            called = {"metric": names[metric]} if names and metric in names else {}
+            entry[metric] = {**called, **scores, **known}
+        return entry
+
+
+def _keys(metric: str) -> dict[str, str]:
+    """Return what an entry has of the network, by the keys of `score_network`."""
+    beside = {f"{AREA}_{name}": name for name in ("error", "chance")} if metric == AREA else {}
+    return {metric: "network", **beside}
 
 
 def begin_baseline(dataset: Dataset, *, seed: int) -> Callable[[], Baseline | None]:
@@ -89,22 +120,30 @@ def measure_baseline(dataset: Dataset, *, seed: int) -> Baseline | None:
     return _with_linear(dataset, None if task is None else partial(_linear, *task))
 
 
-def _with_linear(dataset: Dataset, linear: Callable[[], float] | None) -> Baseline | None:
-    """Return the scores, with that of the linear model where there is one."""
+def _with_linear(dataset: Dataset, linear: Callable[[], dict[str, float]] | None) -> Baseline | None:
+    """Return the scores, with those of the linear model where there is one."""
     output = judged_output(dataset)
     held_out = dataset.test or dataset.validation
     if output is None or held_out is None:
         return None
+    largest = 0
     truth, train_y = _targets(held_out, output), _targets(dataset.train, output)
     split = "test" if dataset.test is not None else "validation"
     if output.kind == "numbers":
-        found = {"mean": _rmse(truth, train_y.mean(axis=0))}
+        mean = np.broadcast_to(train_y.mean(axis=0), truth.shape)
+        found = {"mean": _scores_of_numbers(truth, mean)}
     else:
-        found = {"majority": float((truth == np.bincount(train_y.reshape(-1)).argmax()).mean())}
+        largest = int(np.bincount(train_y.reshape(-1)).argmax())
+        majority = float((truth == largest).mean())
+        found = {"majority": {ACCURACY: majority, AREA: 0.5}}
     if linear is not None:
         found["linear"] = linear()
-    metric = "root_mean_squared_error" if output.kind == "numbers" else "accuracy"
-    return Baseline(split, metric, found, output.name)
+    metric, other = (RMSE, MAE) if output.kind == "numbers" else (ACCURACY, AREA)
+    scores, further = (
+        {model: each[name] for model, each in found.items() if name in each} for name in (metric, other)
+    )
+    threshold = threshold_metric(1 - largest) if len(output.classes or ()) == 2 else ""
+    return Baseline(split, metric, scores, output.name, {other: further}, threshold)
 
 
 def _linear_task(dataset: Dataset, seed: int) -> tuple[Array, Array, Array, Array, Output] | None:
@@ -127,8 +166,10 @@ def judged_output(dataset: Dataset) -> Output | None:
     return next((each for each in dataset.contract.outputs if each.kind in JUDGED), None)
 
 
-def score_network(output: Output, split: Split, outputs: Arrays, loss: ComponentSpec) -> float:
-    """Return a network's score on a split, by the metric of `measure_baseline`.
+def score_network(output: Output, split: Split, outputs: Arrays, loss: ComponentSpec) -> dict[str, float]:
+    """Return a network's scores on a split, by the metrics of `measure_baseline`.
+
+    With an `auc` there are `auc_error`, its standard error, and `auc_chance`, what chance alone may give.
 
     Args:
         output: The output that is measured.
@@ -141,9 +182,34 @@ def score_network(output: Output, split: Split, outputs: Arrays, loss: Component
     values = np.asarray(of_name(outputs, output.name), np.float64)
     values = median_of(values, output.levels) if output.levels else values
     truth = _targets(split, output)
-    return _score(
-        truth, values if output.kind == "numbers" else predicted_classes(values, loss, output), output
-    )
+    if output.kind == "numbers":
+        return _scores_of_numbers(truth, values.reshape(truth.shape))
+    accuracy = {ACCURACY: float((predicted_classes(values, loss, output) == truth).mean())}
+    if len(output.classes or ()) > MOST_CLASSES:
+        return accuracy
+    return accuracy | _area(mean_area(truth.reshape(-1), values.reshape(truth.size, -1)))
+
+
+def _area(found: ClassArea | None) -> dict[str, float]:
+    if found is None:
+        return {}
+    return {AREA: found.area, f"{AREA}_error": found.error, f"{AREA}_chance": found.chance}
+
+
+def names_in_spec(spec: Spec, output: Output) -> dict[str, str]:
+    """Return what the spec calls the further metrics of a baseline, of those that it has."""
+    return dict(_names_in_spec(spec, output))
+
+
+def _names_in_spec(spec: Spec, output: Output) -> Iterator[tuple[str, str]]:
+    own = spec.metrics.get(output.name, []) if isinstance(spec.metrics, dict) else spec.metrics or []
+    for each in own:
+        name, given = each.class_name.lower(), each.arguments
+        called = given.get("name")
+        if name == "auc" and len(output.classes or ()) == 2 and given.get("curve", "ROC") == "ROC":
+            yield AREA, str(called or "auc")
+        elif name in ("meanabsoluteerror", MAE, "mae"):
+            yield MAE, str(called or ("mae" if name == "mae" else MAE))
 
 
 def _targets(split: Split, output: Output) -> Array:
@@ -174,19 +240,13 @@ def _some_rows(x: Array, seed: int) -> Array:
     return chosen
 
 
-def _rmse(truth: Array, predicted: Array) -> float:
-    return float(np.sqrt(np.mean((truth - predicted) ** 2)))
+def _scores_of_numbers(truth: Array, predicted: Array) -> dict[str, float]:
+    errors = truth - predicted
+    return {RMSE: float(np.sqrt(np.mean(errors**2))), MAE: float(np.abs(errors).mean())}
 
 
-def _score(truth: Array, predicted: Array, output: Output) -> float:
-    """Return the root of the mean squared error of numbers, or the accuracy of classes."""
-    if output.kind == "numbers":
-        return _rmse(truth, predicted.reshape(truth.shape))
-    return float((predicted == truth).mean())
-
-
-def _linear(x: Array, y: Array, held_x: Array, truth: Array, output: Output) -> float:
-    """Return the score of a linear model: least squares for numbers, logistic regression for classes.
+def _linear(x: Array, y: Array, held_x: Array, truth: Array, output: Output) -> dict[str, float]:
+    """Return the scores of a linear model: least squares for numbers, logistic regression for classes.
 
     The latter stops after some iterations. With many features it is ridge regression for both, because there
     may be more features than rows. Of a rare class there may be no row among those that were drawn: if they
@@ -198,7 +258,7 @@ def _linear(x: Array, y: Array, held_x: Array, truth: Array, output: Output) -> 
     from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 
     if output.kind != "numbers" and (y == y[0]).all():
-        return _score(truth, np.full(len(held_x), y[0]), output)
+        return {ACCURACY: float((truth == y[0]).mean())}
     many = x.shape[1] > MANY_FEATURES
     x, held_x = (array.astype(np.float32 if many else np.float64) for array in (x, held_x))
     center, scale = x.mean(axis=0), x.std(axis=0)
@@ -206,33 +266,49 @@ def _linear(x: Array, y: Array, held_x: Array, truth: Array, output: Output) -> 
     x, held_x = (x - center) / scale, (held_x - center) / scale
     if many:
         kind = Ridge if output.kind == "numbers" else RidgeClassifier
-        return _score(truth, kind(alpha=10.0, solver="cholesky").fit(x, y).predict(held_x), output)
+        model = kind(alpha=10.0, solver="cholesky").fit(x, y)
+    elif output.kind == "numbers":
+        model = LinearRegression().fit(x, y)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the bound on its time is intended
+            model = LogisticRegression(max_iter=STEPS).fit(x, y)
     if output.kind == "numbers":
-        return _score(truth, LinearRegression().fit(x, y).predict(held_x), output)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the bound on its time is intended
-        model = LogisticRegression(max_iter=STEPS).fit(x, y)
-    return _score(truth, model.predict(held_x), output)
+        return _scores_of_numbers(truth, model.predict(held_x).reshape(truth.shape))
+    accuracy = {ACCURACY: float((model.predict(held_x) == truth).mean())}
+    found = mean_area(truth, _of_every_class(model.decision_function(held_x), model.classes_, output))
+    return accuracy | ({} if found is None else {AREA: found.area})
 
 
-def compare(baseline: Baseline, network: float) -> str | None:
-    """Return a line for the user where the network is no better than the best baseline; else None.
+def _of_every_class(scores: Array, seen: Array, output: Output) -> Array:
+    """Return (rows, classes) scores, of which those of classes that the model has not seen say nothing."""
+    both = np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
+    every = np.zeros((len(both), len(output.classes or ())))
+    every[:, seen] = both
+    return every
+
+
+def note_on(
+    baseline: Baseline, entry: Mapping[str, object], spec: Spec, intervals: Intervals | None, rows: int
+) -> str | None:
+    """Return a line for the user where a model without a network is as good; else None.
 
     Args:
         baseline: The scores of models without a network.
-        network: The network's.
+        entry: Of `metrics.json`, with the network's score.
+        spec: Of the network.
+        intervals: Of its metrics on these rows.
+        rows: How many they are.
     """
-    scores, more_is_better = baseline.scores, baseline.metric == "accuracy"
-    best = (max if more_is_better else min)(scores, key=lambda name: scores[name])
-    if network > scores[best] if more_is_better else network < scores[best]:
+    chosen = spec.predict is not None and spec.predict.threshold is not None
+    found = Scores(entry, {} if intervals is None else intervals.bounds, rows, chosen).judge()
+    if found is None:
         return None
-    words = {
-        "majority": "always predicting the majority class",
-        "mean": "the mean",
-        "linear": "a linear model",
-    }
-    what = f"{baseline.output} " if baseline.output else ""
-    return (
-        f"the network is no better than {words[best]} on the {baseline.split} rows: "
-        f"{what}{baseline.metric} {network:.4g} against {scores[best]:.4g}"
-    )
+    ways = []
+    if found.verdict == "skewed":
+        if baseline.threshold:
+            choose = f"predict: {{threshold: {{metric: {baseline.threshold}}}}}"
+            ways.append(f"{choose}, which leaves the network and its probabilities as they are")
+        ways += [] if spec.fit.class_weight is not None else ["fit: {class_weight: balanced}"]
+    to_do = f". To have rarer classes predicted: {'; or '.join(ways)}" if ways else ""
+    return f"{found.sentence()}{to_do}"

@@ -57,6 +57,7 @@ class EnsembleEnd:
         intervals: Receives the intervals of the metrics, by split.
         held_out: Rows with what the members that have not seen them say of them; None without folds.
         entries: Receives what `metrics.json` says of fitted predictions.
+        scores: Receives the mean's scores by the metrics of a baseline, where these are not measured here.
     """
 
     run_dir: Path
@@ -68,6 +69,7 @@ class EnsembleEnd:
     intervals: dict[str, Intervals] = field(default_factory=dict)
     held_out: KnownRows | None = None
     entries: dict[str, object] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
@@ -113,6 +115,8 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
             write_json(end.run_dir / runs.METRICS, artifacts.document(metrics))
             artifacts.compare_with_baseline(metrics, end.measured)
             end.clock.lap("baseline")
+        else:
+            end.scores.update(artifacts.scores_like_baseline())
         write_figures()
         write_reliability()
         end.clock.lap("figures")

@@ -24,7 +24,7 @@ from mlpcli.machine import usable_cores
 from mlpcli.plots.drawing import Drawing
 
 P = ParamSpec("P")
-T = TypeVar("T", float, Drawing, Drawing | None)
+T = TypeVar("T", float, dict[str, float], Drawing, Drawing | None)
 
 MOST_BYTES = 16 * 2**20
 """Of a function's arguments; with more, copies of them are not worth their memory."""
@@ -73,8 +73,8 @@ class SideProcess:
             return Drawing(*(base64.b64decode(answer[kind]) for kind in ("png", "svg")))
         if "none" in answer:
             return None
-        if "number" in answer:
-            return answer["number"]
+        if "number" in answer or "numbers" in answer:
+            return answer.get("numbers", answer.get("number"))
         raise OSError(answer.get("error", "the process has ended"))
 
     def end(self) -> None:
@@ -187,6 +187,8 @@ def _answer(job: bytes) -> dict[str, object]:
             return {kind: base64.b64encode(getattr(result, kind)).decode("ascii") for kind in ("png", "svg")}
         if result is None:
             return {"none": True}
+        if isinstance(result, dict):
+            return {"numbers": {name: float(each) for name, each in result.items()}}
         return {"number": float(result)}
     except Exception as error:  # the other process calls the function again, and shows what it raises
         return {"error": f"{type(error).__name__}: {error}"}

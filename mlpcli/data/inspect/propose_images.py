@@ -15,6 +15,7 @@ from mlpcli.data.inspect.survey import are_imbalanced
 from mlpcli.data.inspect.survey_images import ImageSurvey
 from mlpcli.errors import DataError, Problem
 from mlpcli.printable import shortened
+from mlpcli.spec.load import WRITTEN_BY_INIT
 
 SIDES = (16, 32, 48, 64, 96, 128)
 """The sides of images to choose from where files have several sizes, or large ones."""
@@ -84,7 +85,7 @@ def propose_images(
     images = len(survey.good)
     lines = [
         f"# {_comment(survey.path)}: {images:,} images. Train with: {_comment(command)}",
-        f"# Written by init --effort {effort}. Any field can be overridden: --set fit.epochs=50",
+        f"{WRITTEN_BY_INIT} --effort {effort}. Any field can be overridden: --set fit.epochs=50",
         f"name: {name}",
         "seed: 42",
         "dataset:",

@@ -19,6 +19,7 @@ from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import counted, quoted, shortened, verb
 from mlpcli.spec.features import FeatureSpec
+from mlpcli.spec.load import WRITTEN_BY_INIT
 
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "none"])
@@ -89,7 +90,7 @@ def propose_spec(
                 f"# Only {counted(rows, 'row')}: what the test rows show is mostly chance."
                 for rows in _few(survey)
             ),
-            f"# Written by init --effort {effort}. Any field can be overridden: --set fit.epochs=50",
+            f"{WRITTEN_BY_INIT} --effort {effort}. Any field can be overridden: --set fit.epochs=50",
             f"name: {scalar(name)}",
             "seed: 42",
             "dataset:",

@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,9 @@ from mlpcli.runs.notes import NOTHING, Notes, read_notes
 from mlpcli.runs.record_models import MetricsRecord, read_history, read_record
 from mlpcli.runs.run_values import is_changed, status_of
 from mlpcli.runs.shell_options import runs_dir_option
+
+BASELINES = ("majority", "mean", "linear")
+"""Models without a network, as `metrics.json` calls them."""
 
 MOST_TEXT = 2**20
 
@@ -128,7 +131,7 @@ def read_page(run: Run, oddities: tuple[Finding, ...] = ()) -> RunPage:
         metrics=tuple(_metric_rows(measured, splits)),
         spreads=tuple(_spreads(measured)),
         predictions=dict(_predictions(measured)),
-        baseline={name: _shown(value) for name, value in measured.baseline.items()},
+        baseline=_baseline(measured.baseline),
         history=tuple(_history(run)),
         best_epoch=record.best.epoch if record.best is not None else None,
         spec=_text(run / (runs.RESOLVED if is_changed(run) else runs.SPEC)),
@@ -233,6 +236,19 @@ def _flat(name: str, found: dict[str, object]) -> Iterator[tuple[str, str]]:
     for key, value in found.items():
         if isinstance(value, dict):
             yield from _flat(f"{name}, {key.replace('_', ' ')}", value)
+
+
+def _baseline(entry: Mapping[str, object]) -> dict[str, str]:
+    """Return what models without a network reach, with the scores by further metrics of the spec's."""
+    plain = {name: _shown(each) for name, each in entry.items() if not isinstance(each, dict)}
+    named = [each for each in entry.values() if isinstance(each, dict) and "metric" in each]
+    further = {
+        f"{model} ({each['metric']})": _shown(each[model])
+        for each in named
+        for model in BASELINES
+        if model in each
+    }
+    return plain | further
 
 
 def _shown(value: object) -> str:

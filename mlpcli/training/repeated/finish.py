@@ -18,7 +18,7 @@ from mlpcli.runs.results import Intervals, Outcome, Repeated, intervals_json
 from mlpcli.spec.load import located
 from mlpcli.spec.repeats import RETRAIN
 from mlpcli.training.artifacts import Artifacts
-from mlpcli.training.baseline import Baseline, compare
+from mlpcli.training.baseline import Baseline, judged_output, names_in_spec, note_on
 from mlpcli.training.ending import check_complete
 from mlpcli.training.ensemble_run import EnsembleEnd, finish_ensemble
 from mlpcli.training.fit_predictions import fit_predictions, held_out_rows, record_fitted
@@ -67,7 +67,7 @@ def finish(ending: Ending) -> Outcome:
     tests, intervals = written.metrics, written.intervals
     metrics = mean_metrics(members, ("train", "validation"))
     metrics |= {"test": tests["test"]} if "test" in tests else {}
-    baseline = _baseline(ending.measured, tests.get("test", {}), parent)
+    baseline = _baseline(ending.measured, written, parent)
     document: dict[str, object] = {**metrics, **intervals_json(intervals), **repeated.to_json()}
     document |= {"baseline": baseline} if baseline is not None else {}
     document |= written.entries
@@ -160,11 +160,13 @@ class _Written:
         metrics: Of the model, by split.
         intervals: Of the metrics of the test rows: the others are means over the members.
         entries: What `metrics.json` says of fitted predictions.
+        scores: Of the model, by the metrics of a baseline.
     """
 
     metrics: dict[str, dict[str, float]]
     intervals: dict[str, Intervals]
     entries: dict[str, object]
+    scores: dict[str, float]
 
 
 def _write_model(parent: Parent, members: list[Run], held_out: KnownRows | None) -> _Written:
@@ -178,7 +180,7 @@ def _write_model(parent: Parent, members: list[Run], held_out: KnownRows | None)
     prepared = parent.prepared
     if parent.after != RETRAIN:
         end = EnsembleEnd(parent.folder, parent.record, parent.watcher, prepared.clock, held_out=held_out)
-        return _Written(finish_ensemble(end), _of_test(end.intervals), end.entries)
+        return _Written(finish_ensemble(end), _of_test(end.intervals), end.entries, end.scores)
     trained = load_trained(runs.open_run(parent.folder / RETRAINED))
     job = TrainingJob(
         prepared.completed,
@@ -206,7 +208,8 @@ def _write_model(parent: Parent, members: list[Run], held_out: KnownRows | None)
             drawn.write(parent.folder / runs.LEARNING_CURVES)
         prepared.clock.lap("figures")
         check()
-    return _Written(metrics, _of_test(artifacts.intervals), fitted.entries)
+    scores = artifacts.scores_like_baseline()
+    return _Written(metrics, _of_test(artifacts.intervals), fitted.entries, scores)
 
 
 def _of_test(intervals: dict[str, Intervals]) -> dict[str, Intervals]:
@@ -214,20 +217,17 @@ def _of_test(intervals: dict[str, Intervals]) -> dict[str, Intervals]:
 
 
 def _baseline(
-    measured: Callable[[], Baseline | None], tests: dict[str, float], parent: Parent
+    measured: Callable[[], Baseline | None], written: _Written, parent: Parent
 ) -> dict[str, object] | None:
-    """Return the scores of models without a network, and that of the run's model where it has the metric."""
+    """Return the scores of models without a network, and those of the run's model."""
     baseline = measured()
-    if baseline is None or baseline.split != "test":
+    dataset, spec = parent.prepared.dataset, parent.prepared.completed.spec
+    output = judged_output(dataset)
+    if baseline is None or baseline.split != "test" or output is None:
         return None
-    name = f"{baseline.output}_{baseline.metric}" if baseline.output else baseline.metric
-    network = tests.get(name)
-    predictions = parent.prepared.loaded.spec.predict
-    chosen = predictions is not None and predictions.threshold is not None
-    document = baseline.to_json(0.0 if network is None else network)
-    if network is None:
-        del document["network"]
-    elif (note := compare(baseline, network)) and not chosen:  # a threshold is chosen for something else
+    document = baseline.to_json(written.scores, names_in_spec(spec, output))
+    rows = 0 if dataset.test is None else len(dataset.test)
+    if note := note_on(baseline, document, spec, written.intervals.get("test"), rows):
         parent.watcher.note(note)
     return document
 
