@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from mlpcli import runs
 from mlpcli.checks.columns_alone import column_skills
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.leakage import find_equal_rows
 from mlpcli.doctor.find_all import find_all
-from mlpcli.doctor.from_records import diagnose_records, read_case
+from mlpcli.doctor.from_records import diagnose_records, read_case, score_notes
 from mlpcli.errors import DataError, RunError, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.model.build import build_model
@@ -56,6 +56,7 @@ def examine_run(run: Run) -> Diagnosis:
         columns=tuple(column_skills(dataset, loaded.spec.seed)),
         copies=tuple((each.count, each.of, each.note) for each in find_equal_rows(dataset)),
     )
+    notes += score_notes(case)
     return Diagnosis(find_all(whole), tuple(notes), 0 if network is None else network.rows)
 
 
@@ -84,7 +85,19 @@ def _networks(
     except RunError as error:
         notes.append(f"its network was not looked at: {error.problems[0].headline()}")
         return initial, None
-    return initial, _probe(trained.model, trained.spec, dataset, notes)
+    return initial, _probe(trained.model, trained.spec, _with_thresholds(dataset, trained.contract), notes)
+
+
+def _with_thresholds(dataset: Dataset, contract: Contract) -> Dataset:
+    """Return the data with the thresholds that a run has fitted, by which it predicts classes."""
+    fitted = {each.name: each for each in contract.outputs}
+    outputs = tuple(
+        replace(each, fitted=known.fitted)
+        if (known := fitted.get(each.name)) is not None and known.classes == each.classes
+        else each
+        for each in dataset.contract.outputs
+    )
+    return replace(dataset, contract=replace(dataset.contract, outputs=outputs))
 
 
 def _probe(model: keras.Model, spec: Spec, dataset: Dataset, notes: list[str]) -> NetworkFacts | None:

@@ -16,6 +16,7 @@ from mlpcli.doctor.bounds import (
     SATURATED_SHARE,
     SKEWED,
     SMALL_INPUT,
+    UNEVEN,
     VANISHING_NORM,
     VANISHING_RATIO,
 )
@@ -31,6 +32,7 @@ from mlpcli.spec.edit_spec import Edit
 from mlpcli.spec.schema import ComponentSpec
 
 MOST_NAMED = 3
+TAKEN_FOR = "what their rows are taken for: mlpcli evaluate"
 
 
 def find_units(case: Case) -> Iterator[Finding]:
@@ -220,23 +222,45 @@ def find_lost_classes(case: Case) -> Iterator[Finding]:
             continue
         shown = [f"{each.names[at]!r} ({counted(each.truth[at], 'row')})" for at in lost[:MOST_NAMED]]
         rest = len(lost) - len(shown)
-        skew = _skew(each, lost)
-        weighted = case.spec is not None and case.spec.fit.class_weight is not None
-        rare = skew >= SKEWED and not weighted
         of = f" of {each.output}" if each.output else ""
+        why, fix, patch = _why_lost(case, each, lost)
         yield Finding(
             "class-never-predicted",
             "warning",
             f"never predicted{of} on {counted(sum(each.truth), 'training row')}: "
             f"{listing([*shown, counted(rest, 'more class', 'more classes')] if rest else shown)}",
-            f"the largest class has {number(skew)} times as many rows, so that to ignore these costs little"
-            if skew >= SKEWED
-            else "the network does not distinguish these classes from others",
+            why,
             {each.names[at]: each.truth[at] for at in lost},
-            "make every class count the same" if rare else "see what its rows are taken for: mlpcli evaluate",
-            treat.balance_classes(case) if rare else (),
+            fix,
+            patch,
         )
 
 
-def _skew(each: ClassFacts, lost: Sequence[int]) -> float:
-    return max(each.truth) / max(1, min(each.truth[at] for at in lost))
+def _why_lost(case: Case, each: ClassFacts, lost: Sequence[int]) -> tuple[str, str, treat.Patch]:
+    """Return why classes are never predicted, what to do, and the patch that does it.
+
+    A class that the network does distinguish from others needs another threshold, or weights. Of a run whose record
+    does not say whether it does, the classes must be far from equally frequent.
+    """
+    skew, two = max(each.truth) / max(1, min(each.truth[at] for at in lost)), len(each.names) == 2
+    known = [
+        each.distinguished[at] for at in lost if each.distinguished and each.distinguished[at] is not None
+    ]
+    told = any(known) if known else skew >= SKEWED
+    if not told:
+        look = "whether the columns say anything of it: mlpcli inspect DATA --target COLUMN"
+        why = "the network does not distinguish these classes from others"
+        return why, f"see {look if two else TAKEN_FOR}", ()
+    why = f"the largest class has {skew:,.0f} times as many rows, so that to ignore these costs little"
+    if known:
+        often = f": the largest class has {skew:,.0f} times as many rows" if skew >= UNEVEN else ""
+        why = f"the network distinguishes them from others, but never thinks them the most probable{often}"
+    if known and two and (patch := treat.choose_threshold(case, lost[0])):
+        return why, "choose the probability from which on it is predicted; the network stays the same", patch
+    if skew >= UNEVEN and (patch := treat.balance_classes(case)):
+        return why, "make every class count the same", patch
+    return (
+        why,
+        "choose another threshold" if two else f"see {TAKEN_FOR}",
+        (),
+    )

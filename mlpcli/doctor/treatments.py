@@ -10,6 +10,7 @@ from mlpcli.doctor.case import Case
 from mlpcli.errors import KeyPath
 from mlpcli.spec.edit_spec import Edit
 from mlpcli.spec.plugins import KERAS
+from mlpcli.spec.predictions import threshold_metric
 from mlpcli.spec.schema import Spec
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.write_learning_rate import INITIAL, RATE
@@ -105,7 +106,7 @@ def scale_inputs(case: Case) -> Patch:
     spec = case.spec
     if spec is None:
         return ()
-    if spec.dataset.path is not None and _is_table(spec):
+    if _is_table(spec):
         return (Edit(("dataset", "scaling"), "standardize"),) if spec.dataset.scaling != "standardize" else ()
     plain = spec.model is None and not spec.inputs and all(each.sources is None for each in spec.layers)
     if not plain or not spec.layers:
@@ -124,7 +125,8 @@ def scale_inputs(case: Case) -> Patch:
 
 
 def _is_table(spec: Spec) -> bool:
-    return not str(spec.dataset.path).lower().endswith((".npy", ".npz"))
+    path = spec.dataset.path
+    return path is not None and not str(path).lower().endswith((".npy", ".npz"))
 
 
 def scale_targets(case: Case) -> Patch:
@@ -219,9 +221,25 @@ def balance_classes(case: Case) -> Patch:
     return (Edit(("fit", "class_weight"), "balanced"),)
 
 
+def choose_threshold(case: Case, rare: int) -> Patch:
+    """Return what chooses the probability from which on the second of two classes is predicted.
+
+    Args:
+        case: the run.
+        rare: which of the two is the rare one, 0 or 1.
+    """
+    spec = case.spec
+    if spec is None or not (case.rows.get("validation") or spec.fit.folds):
+        return ()
+    metric: ValueMap = {"metric": threshold_metric(rare)}
+    if spec.predict is None:
+        return (Edit(("predict",), {"threshold": metric}),)
+    return () if spec.predict.threshold is not None else (Edit(("predict", "threshold"), metric),)
+
+
 def ignore_column(case: Case, column: str) -> Patch:
     """Return what leaves a column of a table out."""
     spec = case.spec
-    if spec is None or spec.dataset.path is None or not _is_table(spec) or spec.inputs:
+    if spec is None or not _is_table(spec) or spec.inputs:
         return ()
     return (Edit(("dataset", "features", column), "ignore"),)

@@ -91,7 +91,8 @@ def show_lines(found: Sequence[Finding], run: str, runs_dir: str) -> None:
         for line in lines:
             out.print(Text(line, style=STYLES[each.severity]), soft_wrap=True)
     if found:
-        out.print(Text(f"     why, and a patch: {_command(shlex.quote(run), runs_dir)}"), soft_wrap=True)
+        what = "why, and a patch" if any(each.patch for each in found) else "why"
+        out.print(Text(f"     {what}: {_command(shlex.quote(run), runs_dir)}"), soft_wrap=True)
 
 
 def diagnosis_json(

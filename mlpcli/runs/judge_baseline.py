@@ -37,7 +37,7 @@ class Judgement:
     Attributes:
         verdict: `no better` than a constant prediction; `worse` than a linear model, by more than chance;
             a linear model is `as good`, or a little better, which may be chance; `skewed` classes, of which
-            the accuracy says nothing, though the network tells them apart.
+            the accuracy says nothing, though the network distinguishes them.
         model: the other model: `majority`, `mean` or `linear`.
         metric: its name.
         split: the rows.
@@ -64,7 +64,7 @@ class Judgement:
         if self.verdict == "skewed":
             return (
                 f"{rows} {scores} of {words}: of classes that are so skewed that says nothing. The network "
-                f"does tell them apart: {area} (0.5: not at all)"
+                f"does distinguish them: {area} (0.5: not at all)"
             )
         if self.verdict == "as good":
             chance = "" if self.network == self.other else ", a difference that may be chance"
@@ -132,7 +132,7 @@ class Scores:
         return self.rows > 0 and found.network > worse_ratio(self.rows) * found.other
 
     def _is_skewed(self) -> bool:
-        """Return whether the majority class alone is as accurate as the network, though it tells classes."""
+        """Return whether the majority class alone is as accurate as the network, though it distinguishes classes."""
         constant, area, chance = self._against("majority"), self._area("network"), self._area("chance")
         if constant is None or area is None or chance is None:
             return False

@@ -43,17 +43,29 @@ class LayerFacts(_Facts):
 
 
 class ClassFacts(_Facts):
-    """The classes of one output: how many of the measured rows have each, and are predicted to."""
+    """The classes of one output: how many of the measured rows have each, and are predicted to.
+
+    Attributes:
+        output: its name; empty where there is only one.
+        names: of the classes.
+        truth: how many rows have each.
+        predicted: for how many rows each is predicted.
+        distinguished: by class, whether its probability is higher in its own rows than in others, by more than chance;
+            None where that is not known.
+    """
 
     output: str = ""
     names: list[str]
     truth: list[Count]
     predicted: list[Count]
+    distinguished: list[bool | None] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _alike(self) -> ClassFacts:
         if not len(self.names) == len(self.truth) == len(self.predicted):
             raise ValueError("names, truth and predicted must have an entry for each class")
+        if len(self.distinguished) not in (0, len(self.names)):
+            raise ValueError("distinguished must have an entry for each class")
         return self
 
 

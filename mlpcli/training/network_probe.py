@@ -28,6 +28,7 @@ from mlpcli.model.outputs import final_outputs, predicted_classes
 from mlpcli.runs.network_record import ClassFacts, LayerFacts, NetworkFacts, TargetFacts
 from mlpcli.spec.member_axis import output_nodes
 from mlpcli.spec.schema import Spec
+from mlpcli.statistics.class_areas import class_areas
 from mlpcli.training.job import TrainingJob
 
 MOST_ROWS = 2000
@@ -38,6 +39,9 @@ MOST_VALUES = 20_000_000
 """The most values of all layers together, by which the rows are fewer for networks of images."""
 
 FEWEST_ROWS = 32
+MOST_CLASSES = 200
+"""With more, whether each is distinguished from the others takes longer than the rest of what is measured."""
+
 NEAR = 0.001
 """A value this share of the range away from an end of an activation is at that end."""
 
@@ -361,13 +365,21 @@ def _class_facts(spec: Spec, contract: Contract, rows: Split, outputs: Arrays) -
             predicted = predicted_classes(values, output_loss(spec, each.name), each).reshape(-1)
             count = len(each.classes)
             if predicted.size and predicted.max() < count:
-                truth = np.bincount(class_indices(np.asarray(y)).reshape(-1), minlength=count)
+                true = class_indices(np.asarray(y)).reshape(-1)
                 yield ClassFacts(
                     output=each.name,
                     names=list(each.classes),
-                    truth=truth.tolist(),
+                    truth=np.bincount(true, minlength=count).tolist(),
                     predicted=np.bincount(predicted, minlength=count).tolist(),
+                    distinguished=_distinguished(true, values.reshape(len(true), -1))
+                    if count <= MOST_CLASSES
+                    else [],
                 )
+
+
+def _distinguished(truth: Array, scores: Array) -> list[bool | None]:
+    """Return whether each class is distinguished from others, whatever the threshold: (rows,), (rows, classes)."""
+    return [None if each is None else each.tells for each in class_areas(truth, scores)]
 
 
 def _target_facts(contract: Contract, rows: Split) -> Iterator[TargetFacts]:

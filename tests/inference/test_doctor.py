@@ -16,6 +16,9 @@ from pydantic import ValidationError
 from mlpcli.doctor.case import Case
 from mlpcli.doctor.find_all import find_all, whole_patch
 from mlpcli.doctor.from_records import in_most
+from mlpcli.doctor.harm import as_good
+from mlpcli.runs.diagnosis import Finding
+from mlpcli.runs.judge_baseline import Scores
 from mlpcli.runs.leaking_columns import ColumnSkill
 from mlpcli.runs.network_record import ClassFacts, LayerFacts, NetworkFacts, TargetFacts
 from mlpcli.runs.record_models import MetricsRecord
@@ -382,7 +385,7 @@ def test_classes_that_are_weighted_already_are_not_to_be_weighted() -> None:
     lost = _network(classes=[ClassFacts(names=["a", "b"], truth=[900, 20], predicted=[920, 0])])
     weighted = _spec(TEXT.replace("batch_size: 32", "batch_size: 32, class_weight: balanced"))
     (found,) = find_all(_case(network=lost, spec=weighted))
-    assert (found.fix, found.patch) == ("see what its rows are taken for: mlpcli evaluate", ())
+    assert (found.fix, found.patch) == ("choose another threshold", ())
     several = _case(network=lost, classes={"one": 2, "other": 3})
     assert _patch(several) == {("fit", "class_weight"): "balanced"}  # it holds for all outputs
     with pytest.raises(ValidationError):
@@ -452,3 +455,64 @@ def test_the_patch_of_a_run_is_shown_and_written_as_a_spec_that_checks(
     again = mlpcli("doctor", "tiny", "-o", copy, *options)
     assert again.status == 2
     assert "exists already; add --force" in again.err
+
+
+@pytest.mark.parametrize(
+    ("network", "linear", "ends", "rows", "said"),
+    [
+        (725.2, 698.1, [394.1, 974.2], 400, "a difference that may be chance"),
+        (725.2, 100.0, [394.1, 974.2], 400, "by more than chance"),
+        (725.2, 698.1, None, 400, "a difference that may be chance"),
+        (300.0, 1.0, None, 40, "by more than chance"),
+        (1.0, 1.0, None, 40, "is as good"),
+    ],
+)
+def test_whether_a_difference_from_a_linear_model_may_be_chance_is_said(
+    network: float, linear: float, ends: list[float] | None, rows: int, said: str
+) -> None:
+    metric = "root_mean_squared_error"
+    metrics = MetricsRecord(
+        baseline={"metric": metric, "split": "test", "network": network, "mean": 1e4, "linear": linear},
+        confidence_intervals={"test": {metric: ends}} if ends is not None else {},
+    )
+    case = _case(metrics=metrics, rows={"train": 1000, "test": rows})
+    judged = Scores(metrics.baseline, {metric: ends} if ends is not None else {}, rows).judge()
+    assert judged is not None
+    assert said in judged.sentence()
+    worse = "more than chance" in said
+    assert ("no-better-than-baseline" in _codes(case)) is worse
+    assert (as_good(case) is None) is worse
+    if worse:  # in the words of the training
+        assert find_all(case)[0].seen == judged.sentence()
+
+
+def test_what_the_network_tells_of_a_lost_class_decides_what_is_to_do() -> None:
+    def found(told: bool, names: str = "ab", **changes: Any) -> Finding:
+        rows = {"truth": [900, *[112] * (len(names) - 1)], "predicted": [900 + 112 * (len(names) - 1)]}
+        facts = ClassFacts(
+            names=list(names),
+            truth=rows["truth"],
+            predicted=[*rows["predicted"], *[0] * (len(names) - 1)],
+            distinguished=[told] * len(names),
+        )
+        (one,) = find_all(_case(network=_network(classes=[facts]), **changes))
+        return one
+
+    assert [(each.path, each.value) for each in found(True).patch] == [
+        (("predict",), {"threshold": {"metric": "f1"}})
+    ]
+    assert [each.path for each in found(True, "abc").patch] == [("fit", "class_weight")]
+    assert [each.path for each in found(True, rows={"train": 900}).patch] == [("fit", "class_weight")]
+    assert "mlpcli evaluate" not in found(False).fix
+    assert "mlpcli evaluate" in found(False, "abc").fix
+    assert "does not distinguish" in found(False).why
+
+
+def test_a_network_that_init_wrote_is_not_compared_with_that_of_init() -> None:
+    (found,) = find_all(_case(metrics=WORSE))
+    assert "mlpcli init" in found.fix
+    (found,) = find_all(_case(metrics=WORSE, by_init=True))
+    assert "mlpcli init" not in found.fix
+    built_in = _spec(TEXT.replace("path: rows.csv, target: y", "name: digits"))
+    (found,) = find_all(_case(metrics=WORSE, spec=built_in))
+    assert "mlpcli init" not in found.fix
