@@ -32,6 +32,16 @@ HeaderOption = Annotated[
     bool | None,
     typer.Option("--header/--no-header", help="Whether the first row names the columns. Default: detected."),
 ]
+DecimalOption = Annotated[
+    str | None,
+    typer.Option("--decimal", metavar="SIGN", help="The decimal sign of numbers in a table: '.' or ','."),
+]
+ThousandsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--thousands", metavar="SIGN", help="Between thousands: ',', '.', an apostrophe, blank, or none."
+    ),
+]
 
 _SPELLED = {"tab": "\t", "\\t": "\t", "blanks": " ", "blank": " ", "space": " "}
 
@@ -43,6 +53,8 @@ def reading_of(
     comment: str | None,
     charset: str | None,
     header: bool | None,
+    decimal: str | None,
+    thousands: str | None,
 ) -> Reading:
     """Return what the options say.
 
@@ -51,17 +63,23 @@ def reading_of(
     """
     from mlpcli.data.readers.reading import Reading
     from mlpcli.errors import Problem, UsageError
+    from mlpcli.spec.features import THOUSANDS_PATTERN
     from mlpcli.spec.file_words import COMMENT_PATTERN, COMMENT_RULE, DELIMITER_PATTERN, DELIMITER_RULE
     from mlpcli.spec.schema import check_charset
 
     delimiter = _SPELLED.get(delimiter or "", delimiter)
+    thousands = {"none": "", **_SPELLED}.get(thousands or "", thousands)
     problems = []
     for option, value, pattern, rule in (
         ("--delimiter", delimiter, DELIMITER_PATTERN, DELIMITER_RULE),
         ("--comment", comment, COMMENT_PATTERN, COMMENT_RULE),
+        ("--decimal", decimal, "[.,]", "'.' or ','"),
+        ("--thousands", thousands, THOUSANDS_PATTERN, "',', '.', ' ', an apostrophe, or none"),
     ):
         if value is not None and not re.fullmatch(pattern, value):
             problems.append(Problem(f"{option}: must be {rule}", received=value))
+    if decimal is not None and thousands == decimal:
+        problems.append(Problem("--thousands: must differ from --decimal", received=thousands))
     try:
         check_charset(charset or "utf-8")
     except ValueError:
@@ -69,4 +87,4 @@ def reading_of(
         problems.append(Problem(rule, received=charset))
     if problems:
         raise UsageError(*problems)
-    return Reading(sheet, query, delimiter, comment, charset, header)
+    return Reading(sheet, query, delimiter, comment, charset, header, decimal, thousands)

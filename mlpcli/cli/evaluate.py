@@ -11,10 +11,12 @@ import typer
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
+    DecimalOption,
     DelimiterOption,
     HeaderOption,
     QueryOption,
     SheetOption,
+    ThousandsOption,
     reading_of,
 )
 from mlpcli.cli.options import (
@@ -67,6 +69,8 @@ def evaluate(
     comment: CommentOption = None,
     charset: CharsetOption = None,
     header: HeaderOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -80,7 +84,7 @@ def evaluate(
 
     at_once, file = AllAtOnce(), None if data is None else as_path(data)
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
-    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
+    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header, decimal, thousands)
     _check_all(at_once, named, split, file, by or [], read)
     folder = figures_folder(named.value, name_of(split, file)) if figures else None
     with _drawing_beside(folder):

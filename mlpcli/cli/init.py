@@ -15,10 +15,12 @@ from mlpcli.cli.completion import complete_column
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
+    DecimalOption,
     DelimiterOption,
     HeaderOption,
     QueryOption,
     SheetOption,
+    ThousandsOption,
     reading_of,
 )
 from mlpcli.cli.examples import complete_example
@@ -100,6 +102,8 @@ def init(
     comment: CommentOption = None,
     charset: CharsetOption = None,
     header: HeaderOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -113,7 +117,7 @@ def init(
     path = Path(f"{experiment_name(data or '')}.yaml" if output in (None, "-") else str(output))
     new = path if output != "-" else None
     at_once.of(check_output, new, "-o", hint="write - for standard output", force=force, in_folder=True)
-    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
+    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header, decimal, thousands)
     data = _check_first(at_once, data, read, {"target": target, "task": task, "split": split}, effort)
     reading = read.value
     if target is None:

@@ -12,10 +12,12 @@ from mlpcli.cli.completion import complete_column
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
+    DecimalOption,
     DelimiterOption,
     HeaderOption,
     QueryOption,
     SheetOption,
+    ThousandsOption,
     reading_of,
 )
 from mlpcli.cli.options import RUNS_DIR, BestOption, DebugOption, JsonOption, RunsDirOption
@@ -80,6 +82,8 @@ def inspect(
     comment: CommentOption = None,
     charset: CharsetOption = None,
     header: HeaderOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -88,7 +92,7 @@ def inspect(
     from mlpcli.errors import AllAtOnce
 
     at_once = AllAtOnce()
-    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
+    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header, decimal, thousands)
     for each in filter(None, (data, test)):
         at_once.of(named_files, each)
     if against is not None:

@@ -13,10 +13,12 @@ import typer
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
+    DecimalOption,
     DelimiterOption,
     HeaderOption,
     QueryOption,
     SheetOption,
+    ThousandsOption,
     reading_of,
 )
 from mlpcli.cli.options import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from mlpcli.data.readers.reading import Reading
     from mlpcli.errors import AllAtOnce, Step
     from mlpcli.inference.predict import PredictOptions
+    from mlpcli.runs.explanation import ExplainOptions
     from mlpcli.runs.folder import Run
     from mlpcli.runs.results import Summary
 
@@ -113,6 +116,8 @@ def predict(
     comment: CommentOption = None,
     charset: CharsetOption = None,
     header: HeaderOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
     pictures: PicturesOption = None,
     force: ForceOption = False,
     best: BestOption = False,
@@ -127,19 +132,32 @@ def predict(
 
     target = Path(output) if output not in (None, "-") else None
     at_once, kept = AllAtOnce(), tuple(keep or ())
-    at_once.of(_check_outputs, target, rejects, force=force)
     given = (strongest, class_name, group, background, pictures)
+    at_once.of(_check_outputs, target, rejects, force=force)
     policy, how = at_once.of(_policy, on_unknown), at_once.of(explain_options, target, explain, *given)
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
-    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
+    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header, decimal, thousands)
     _check_first(at_once, named, data, kept, intervals, read)
-    if named and how and how.value is not None:
-        at_once.of(check_with_run, named.value, how.value, strongest, pictures, force=force)
-    at_once.finish()
+    _finish_checks(at_once, named, how, strongest, pictures, force=force)
     from mlpcli.inference.predict import PredictOptions
 
     options = PredictOptions(kept, policy.value, rejects, intervals, explain=how.value, reading=read.value)
     _predict_and_show(named.value, data, target, options, lines=output is None, json=json)
+
+
+def _finish_checks(
+    at_once: AllAtOnce,
+    run: Step[Run],
+    how: Step[ExplainOptions | None],
+    strongest: int | None,
+    pictures: Path | None,
+    *,
+    force: bool,
+) -> None:
+    """Check how predictions are to be explained, with the run; raise what is wrong with all of a command."""
+    if run and how and how.value is not None:
+        at_once.of(check_with_run, run.value, how.value, strongest, pictures, force=force)
+    at_once.finish()
 
 
 def _predict_and_show(

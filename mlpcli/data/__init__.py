@@ -28,7 +28,7 @@ The modules beside them:
   `scaling`, `quantiles` (of columns too), `levels`, `lost_digits`; what is fitted to turn outputs
   into predictions: `fitted_outputs`, `interval_curve`.
 - New rows: `new_rows`, `stream` (in chunks, for predictions), `rows` (with targets, at once),
-  `given_rows` (of a request), `id_rows` (whole numbers);
+  `given_rows` (of a request), `id_rows` (whole numbers), `new_notation` (of their numbers);
   chunks of another size: `narrow_blocks`, `regroup`; predictions to
   files: `writers`, `formats`.
 - Rows as a person knows them: `raw_columns`, `shown_columns`, `column_values`, `row_names`,

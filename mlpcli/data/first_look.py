@@ -15,6 +15,7 @@ from mlpcli.data.contract_columns import contract_columns, kept_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.images.find_images import list_images
 from mlpcli.data.images.new_images import no_classes, reading_for
+from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, as_path, find_files, is_table, named_files
 from mlpcli.data.readers.partitions import DataFiles, folder_keys
@@ -62,6 +63,7 @@ def check_new_rows(
     named = at_once.of(named_files, text)
     # Which files an option is for shows in their names, whether they are there or not.
     at_once.of(reading.check, named.value if named else [as_path(text)])
+    at_once.of(in_notation, contract, reading)
     if named and are_images(named.value):
         with at_once:
             reading_for(contract, text)

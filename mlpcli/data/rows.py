@@ -13,6 +13,7 @@ import numpy as np
 from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
+from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, is_table, named_files
@@ -93,7 +94,7 @@ def read_rows(
     Raises:
         DataError: the file cannot be used, or does not fit the contract; with every error found.
     """
-    label = str(path)
+    label, contract = str(path), in_notation(contract, reading)
     files = _files_of(label, contract)
     path = files[0]
     if are_images([path]) or (contract.image is not None and is_table(path)):

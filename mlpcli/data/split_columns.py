@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from mlpcli.data.features.date_hints import date_rule
 from mlpcli.data.features.encoders import parse_date_column
 from mlpcli.data.features.exact_numbers import exact_numbers
 from mlpcli.data.features.profiles import Profile, profile_column
@@ -226,7 +227,7 @@ def _refuse_cells(table: Table, name: str, bad: Array, written: str = "") -> Non
     """Raise a DataError about the rows whose cell is no time, if there are any."""
     shown = [int(row) for row in bad[:MAX_SHOWN]]
     cells = read_cells(table, [(row, name) for row in shown])
-    rule = f"must be a date written {written}" if written else "must be a number"
+    rule = date_rule(written) if written else "must be a number"
     errors = [
         RowError(row, f"column {name!r}", f"{rule}, since it orders the rows", cell)
         for row, cell in zip(shown, cells, strict=True)

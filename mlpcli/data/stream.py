@@ -23,6 +23,7 @@ from mlpcli.data.features.unknown_values import (
 )
 from mlpcli.data.id_rows import as_ids, id_errors, reads_ids
 from mlpcli.data.image_blocks import encodable_blocks
+from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.batch_table import BATCH_ROWS
 from mlpcli.data.readers.delimited import TextOrigin, delimiter_of
@@ -120,6 +121,7 @@ def open_rows(source: Path | IO[bytes], options: ReadOptions) -> Iterator[Iterat
         DataError: the file, or a row of it, cannot be used.
         UsageError: a column to keep is not in the file.
     """
+    options = replace(options, contract=in_notation(options.contract, options.reading))
     if not isinstance(source, Path):
         reader = BlockReader(source, Origin(STDIN), _dialect(options))
         yield _text_chunks(reader, Origin(STDIN), options, Path(STDIN))
@@ -294,7 +296,8 @@ def table_preprocessor(names: Sequence[str], origin: Origin, options: ReadOption
     if contract.kind != "table":
         features = features_by_position(names, contract, options.keep, origin)
     check_model_columns(names, features, origin)
-    return Preprocessor(tuple(NumericEncoder(name, 0.0, required=True) for name in features))
+    encoders = tuple(NumericEncoder(name, 0.0, required=True) for name in features)
+    return Preprocessor(encoders, replace(options.reading.on_numbers(PLAIN), optional=True))
 
 
 def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, options: ReadOptions) -> Chunk:

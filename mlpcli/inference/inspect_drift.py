@@ -15,6 +15,7 @@ from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.features.encoders import BOOLEAN_SPELLINGS, BooleanEncoder
 from mlpcli.data.named_arrays import of_name
+from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import is_table, named_files
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
@@ -160,7 +161,7 @@ def new_rows(data: str, contract: Contract, reading: Reading) -> InspectedRows:
     Raises:
         DataError: the file cannot be used.
     """
-    paths = named_files(data)
+    paths, contract = named_files(data), in_notation(contract, reading)
     reading.check(paths)
     if all(map(is_table, paths)):
         dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect

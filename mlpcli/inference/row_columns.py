@@ -11,6 +11,7 @@ import numpy as np
 from mlpcli.data.column_values import ColumnValues, ValueKind, kind_of, of_cells, of_numbers
 from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract, Dataset, Split
+from mlpcli.data.new_notation import in_notation
 from mlpcli.data.raw_columns import column_places, places_read, values_at
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import find_files, is_table, named_files
@@ -178,7 +179,7 @@ def columns_of_file(
         kept: of a table, (rows,) the positions of the rows that count; None for all.
         reading: how the file is read, where that differs from the run's own.
     """
-    label = str(path)
+    label, contract = str(path), in_notation(contract, reading)
     if all(map(is_table, files := named_files(label))):
         preprocessor = contract.preprocessor
         dialect = PLAIN if preprocessor is None else preprocessor.dialect

@@ -58,7 +58,7 @@ TEXT_FILES: list[tuple[str, Content, str]] = [
     ("large.csv", HEADER + ROWS + "1,1e39,0\n", "large.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e39'"),
     ("larger.csv", HEADER + ROWS + "1,1e400,0\n", "larger.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e400'"),
     ("target.csv", HEADER + ROWS + "1,2,\n", f"target.csv row 11 (line 12), column 'y': must be a number, the cell is empty; {FILL}, or set dataset: {{missing_target: drop}}"),
-    ("tab.tsv", "a\ty\n1.5\t2\n1,5\t0\n", "tab.tsv row 2 (line 3), column 'a': must be a number, received '1,5'; write a decimal point, or set dataset: {decimal: ','}"),
+    ("tab.tsv", "a\ty\n1.5\t2\n1,5\t0\n", "tab.tsv row 2 (line 3), column 'a': must be a number with a decimal point, received '1,5'; write a decimal point, or set dataset: {decimal: ','}"),
     ("empty.csv", "", "empty.csv: is empty (0 bytes)"),
     ("lines.csv", "\n \n\n", "lines.csv: holds no header and no rows"),
     ("header.csv", HEADER, "header.csv: has a header but no rows"),

@@ -65,8 +65,8 @@ def test_what_is_wrong_with_a_number_is_told_by_what_it_is(value: str, rule: str
     ("value", "rule"),
     [
         ("", "must not be empty"),
-        ("soon", "must be a date, written %Y-%m-%d"),
-        ("2022-01-01", "must be within the dates of the training rows, written %Y-%m-%d"),
+        ("soon", "must be a date such as 2024-05-31"),
+        ("2022-01-01", "must be within the dates of the training rows, 1999-01-01 to 2021-12-31"),
     ],
 )
 def test_what_is_wrong_with_a_date_is_told_by_what_it_is(value: str, rule: str) -> None:

@@ -227,7 +227,7 @@ def test_cells_that_name_no_split_and_no_time_are_named_with_their_rows(tmp_path
     assert "did you mean 'test'?" in str(caught.value)
     with pytest.raises(MlpcliError) as caught:
         load(tmp_path, "test: {last: 0.2, by: day}")
-    assert "visits.csv row 2 (line 3), column 'day': must be a date written %Y-%m-%d" in str(caught.value)
+    assert "visits.csv row 2 (line 3), column 'day': must be a date such as 2024-05-31" in str(caught.value)
 
 
 @pytest.mark.parametrize("source", ["{name: iris, ", "{path: rows.npz, "])

@@ -172,7 +172,7 @@ def test_everything_wrong_in_a_block_is_told_at_once(
     assert (result.status, result.out) == (2, "")
     empty = "must be a number, the cell is empty; fill it, or remove the row"
     way_out = "--rejects FILE writes such rows there and goes on"
-    day = f"must be a date, written %Y-%m-%d, received '2012-13-11'; {way_out}"
+    day = f"must be a date such as 2024-05-31, received '2012-13-11'; {way_out}"
     assert result.err.splitlines() == [
         f"{data} row 2 (line 3), column 'b': {empty}",
         f"{data} row 3 (line 4): must have 5 cells, received 4",

@@ -188,7 +188,11 @@ def test_a_gap_is_null_or_nan(server: Server) -> None:
         ([ROW | {"size": "big"}], 422, "row 0, column 'size': must be a number, received 'big'"),
         ([ROW | {"size": [1]}], 422, "column 'size': must be a number, a text, true, false or null"),
         ([ROW | {"size": 10**400}], 422, "row 0, column 'size': "),
-        ([ROW | {"built": "soon"}], 422, "column 'built': must be a date, written %Y-%m-%d, received 'soon'"),
+        (
+            [ROW | {"built": "soon"}],
+            422,
+            "column 'built': must be a date such as 2024-05-31, received 'soon'",
+        ),
         (
             [{"size": 1, "Town": "Ulm"}],
             422,

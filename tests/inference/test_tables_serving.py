@@ -237,7 +237,7 @@ def test_rows_that_cannot_be_read_go_to_a_file_or_stop_the_job(
     ]
     assert lines[0]["reason"] == (
         "column 'size (m2)': must be a number, received 'big'; "
-        "column 'built': must be a date, written %Y-%m-%d, received '1990-25-11'"
+        "column 'built': must be a date such as 2024-05-31, received '1990-25-11'"
     )
 
 

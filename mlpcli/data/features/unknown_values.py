@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from mlpcli.data.features.date_hints import date_hint, date_rule, day_text
 from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoded import Encoded
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
@@ -124,9 +125,12 @@ def describe_cell_error(encoder: Encoder, row: int, value: object, dialect: Dial
     if empty:
         return RowError(row, location, "must not be empty", hint="fill it, or remove the row")
     if isinstance(encoder, DateEncoder):
-        valid = bool(parse_dates([str(text)], encoder.format, dialect.numbers).valid[0])
-        rule = "must be within the dates of the training rows" if valid else "must be a date"
-        return RowError(row, location, f"{rule}, written {encoder.format}", value)
+        if not parse_dates([str(text)], encoder.format, dialect.numbers).valid[0]:
+            hint = date_hint(str(text), encoder.format)
+            return RowError(row, location, date_rule(encoder.format), value, hint)
+        ends = [day_text(each, encoder.format) for each in (encoder.lowest, encoder.highest)]
+        rule = f"must be within the dates of the training rows, {ends[0]} to {ends[1]}"
+        return RowError(row, location, rule, value, "--on-unknown bucket lets it through")
     if isinstance(encoder, TextEncoder):
         rule = "must have a word that the model knows"
         return RowError(row, location, rule, value, "--on-unknown bucket lets it through")

@@ -97,7 +97,7 @@ def propose_spec(
             f"  path: {scalar(path)}",
             *(f"  # {_comment(note)}" for note in survey.table.notes[:MAX_NOTES]),
             *_words(reading),
-            *(["  decimal: ','"] if survey.table.dialect.decimal == "," else []),
+            *(["  decimal: ','"] if survey.table.dialect.decimal == "," and not reading.decimal else []),
             *(["  header: false"] if survey.table.dialect.header is False else []),
             *_gaps(survey),
             *_target(survey, profile),

@@ -173,10 +173,10 @@ def read_whole(path: str, dialect: Dialect | None = None, *, reading: Reading = 
         file = open_tables(paths, path, replace(reading.on(PLAIN), header=False))
         called = f"column_1 to column_{len(file.names)}"
         notes = [f"{path}: has no line of names, its columns are called {called}"]
-    table, found = read_numbers(file, file.names)
+    table, found = read_numbers(file, file.names, declared=reading.states_numbers)
     if fillers := find_fillers(table):
         dialect = replace(file.dialect, missing=fillers)
-        table, found = read_numbers(with_dialect(file, dialect), file.names)
+        table, found = read_numbers(with_dialect(file, dialect), file.names, declared=reading.states_numbers)
         notes.append(filler_note(path, fillers))
     return replace(table, notes=(*notes, *file.notes, *found.values()))
 

@@ -6,5 +6,6 @@
 (`batch_table`, opened by `open_batches`: `json_lines`, `feather`, `spreadsheet`, and `sql` for
 databases). Arrays are read by `arrays`. Which files a spec names is found by `find_files`; `partitions` and
 `keyed_columns` make columns of their folders `key=value`. What a cell means is in `parse_cells`, how a
-file writes it in `dialect` and `notations`, and how a message names a row in `row_errors`.
+file writes it in `dialect` and `notations`, what to do where it writes it otherwise in `other_notation`,
+and how a message names a row in `row_errors`.
 """

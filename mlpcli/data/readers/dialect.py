@@ -167,6 +167,7 @@ class Dialect:
             of every column are under an empty name.
         notations: by column, how it writes its numbers, where that is not as above.
         numbers: how numbers are kept until they are scaled, and dates are read; see `NumberType`.
+        optional: whether options of a command can say otherwise: in a file of new rows.
     """
 
     decimal: str = "."
@@ -184,6 +185,7 @@ class Dialect:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notations: Mapping[str, Notation] = field(default_factory=dict)
     numbers: NumberType = "float64"
+    optional: bool = field(default=False, compare=False)
 
     def of(self, name: str, *, labels: bool = False) -> Dialect:
         """Return the dialect of one column; in a column of labels, `None`, `?` and `-` are values."""

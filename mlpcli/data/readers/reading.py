@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlpcli.data.readers.dialect import Dialect
-from mlpcli.data.readers.find_files import DATABASES, TEXTS, WORKBOOKS, ending_of, is_server_path
+from mlpcli.data.readers.dialect import Dialect, Notation
+from mlpcli.data.readers.find_files import DATABASES, TABLES, TEXTS, WORKBOOKS, ending_of, is_server_path
 from mlpcli.errors import Problem, UsageError
 
 KINDS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -21,8 +21,13 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
 OPTIONS = KINDS | {
     "charset": (TEXTS, "a text file such as .csv"),
     "header": ((*TEXTS, *WORKBOOKS), "a text file such as .csv, or an Excel file"),
+    "decimal": (TABLES, "a table"),
+    "thousands": (TABLES, "a table"),
 }
-"""As options, these two are for some files only, too; in a spec they may be of use for later ones."""
+"""As options, these are for some files only, too; in a spec they may be of use for later ones."""
+
+NUMBERS = ("decimal", "thousands")
+"""The words on how numbers are written."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Reading:
         comment: how comment lines begin.
         charset: of a text.
         header: whether the first row names the columns.
+        decimal: the decimal sign of numbers.
+        thousands: their separator of thousands; an empty text for none.
     """
 
     sheet: str | None = None
@@ -44,13 +51,39 @@ class Reading:
     comment: str | None = None
     charset: str | None = None
     header: bool | None = None
+    decimal: str | None = None
+    thousands: str | None = None
 
     def on(self, dialect: Dialect) -> Dialect:
         """Return a dialect with what is said here."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        if not given:
+        words = {name: value for name, value in vars(self).items() if name not in NUMBERS}
+        given = {name: value for name, value in words.items() if value is not None}
+        if given:
+            dialect = replace(dialect, certain=dialect.certain or self.charset is not None, **given)
+        return self.on_numbers(dialect)
+
+    @property
+    def states_numbers(self) -> bool:
+        """Whether it is said how numbers are written."""
+        return self.decimal is not None or self.thousands is not None
+
+    def on_numbers(self, dialect: Dialect) -> Dialect:
+        """Return a dialect whose numbers, in each column, are written as is said here.
+
+        A separator of thousands that is the new decimal sign is none: a cell that has it is then an error.
+        """
+        if not self.states_numbers:
             return dialect
-        return replace(dialect, certain=dialect.certain or self.charset is not None, **given)
+        table = self._notation(dialect.notation)
+        notations = {name: self._notation(each) for name, each in dialect.notations.items()}
+        return replace(dialect, decimal=table.decimal, thousands=table.thousands, notations=notations)
+
+    def _notation(self, own: Notation) -> Notation:
+        thousands = own.thousands if self.thousands is None else self.thousands
+        decimal = self.decimal or own.decimal
+        if self.decimal is None and thousands == decimal:
+            decimal = "," if thousands == "." else "."
+        return replace(own, decimal=decimal, thousands="" if thousands == decimal else thousands)
 
     def check(self, paths: Iterable[Path]) -> None:
         """Refuse an option that is for none of some files.

@@ -10,7 +10,8 @@ import numpy as np
 
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.delimited import TextOrigin
-from mlpcli.data.readers.dialect import NUMBER, PLAIN, Dialect
+from mlpcli.data.readers.dialect import PLAIN, Dialect
+from mlpcli.data.readers.other_notation import number_hint, number_rule
 from mlpcli.data.readers.parse_cells import ParsedColumn, python_values
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError
 from mlpcli.data.readers.tables import Table
@@ -105,8 +106,8 @@ def cell_error(
         digits = isinstance(text, str) and any(map(str.isdigit, text))  # `1e400` is finite as it is written
         infinite = math.isinf(number) and not digits
         rule = "must be a finite number" if infinite else "must fit in float32, up to 3.4e38"
-    elif dialect.decimal == "." and NUMBER.fullmatch(text.replace(",", ".", 1)):
-        hint = "write a decimal point, or set dataset: {decimal: ','}"
+    else:
+        rule, hint = number_rule(text, dialect), number_hint(text, dialect)
     if skip is not None:
         hint = f"no cell of this column is a number{skip}"
     return RowError(row, f"column {name!r}", rule, ABSENT if rule.endswith("empty") else value, hint)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mlpcli.data.features.date_hints import date_hint, date_rule
 from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.features.feature_kinds import Features
 from mlpcli.data.label_keys import DROP_HINT
@@ -23,6 +24,7 @@ from mlpcli.data.sources.image_columns import ImageColumns, paths_of
 from mlpcli.data.sources.kept_rows import drop_missing
 from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.types import Array
+from mlpcli.spec.resolve import inline
 
 Targets = dict[str, tuple[str, ...]]
 """The target columns of each output, by its name; the name of a single output is empty."""
@@ -158,9 +160,10 @@ def feature_errors(table: Table, chosen: Features) -> tuple[list[RowError], int]
     found = sorted(found)[:MAX_SHOWN]
     row_errors = []
     for (row, name), value in zip(found, read_cells(table, found), strict=True):
-        written = chosen.used[name].format
         if chosen.used[name].kind == "date":
-            row_errors.append(RowError(row, f"column {name!r}", f"must be a date written {written}", value))
+            written = chosen.used[name].format or ""
+            hint = date_hint(str(value).strip(), written, features=inline(name))
+            row_errors.append(RowError(row, f"column {name!r}", date_rule(written), value, hint))
         else:
             row_errors.append(cell_error(row, name, value, table.columns[name].dialect))
     return row_errors, total
