@@ -27,7 +27,8 @@ def explain(
     run: RunArgument,
     split: Annotated[str, typer.Option(help="On which of the run's splits.")] = "test",
     metric: Annotated[
-        str | None, typer.Option(metavar="NAME", help="By which metric. Default: the first of the spec.")
+        str | None,
+        typer.Option(metavar="NAME", help="By which metric. Default: the first that can be worse."),
     ] = None,
     repeats: Annotated[
         int | None, typer.Option(min=1, help="How often each column is shuffled. Default: 5.")

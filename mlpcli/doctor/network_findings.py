@@ -239,13 +239,12 @@ def find_lost_classes(case: Case) -> Iterator[Finding]:
 def _why_lost(case: Case, each: ClassFacts, lost: Sequence[int]) -> tuple[str, str, treat.Patch]:
     """Return why classes are never predicted, what to do, and the patch that does it.
 
-    A class that the network does distinguish from others needs another threshold, or weights. Of a run whose record
-    does not say whether it does, the classes must be far from equally frequent.
+    A class that the network does distinguish from others needs another threshold, or weights. Of a run whose
+    record does not say whether it does, the classes must be far from equally frequent.
     """
     skew, two = max(each.truth) / max(1, min(each.truth[at] for at in lost)), len(each.names) == 2
-    known = [
-        each.distinguished[at] for at in lost if each.distinguished and each.distinguished[at] is not None
-    ]
+    measured = [each.distinguished[at] for at in lost] if each.distinguished else []
+    known = [one for one in measured if one is not None]
     told = any(known) if known else skew >= SKEWED
     if not told:
         look = "whether the columns say anything of it: mlpcli inspect DATA --target COLUMN"

@@ -13,6 +13,7 @@ from mlpcli.data.features.image_encoder import pixel_column
 from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.label_keys import label_number
 from mlpcli.data.levels import median_of
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.raw_columns import (
     column_places,
     correlated_groups,
@@ -20,6 +21,7 @@ from mlpcli.data.raw_columns import (
     values_at,
     with_values,
 )
+from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError
 from mlpcli.inference.evaluate import predict_outputs, values_of
@@ -31,6 +33,7 @@ from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.explanation import ColumnImportance, Dependence, Explanation
 from mlpcli.runs.folder import Run
+from mlpcli.runs.scores import more_is_better
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.statistics.bootstrap import draw_counts
 from mlpcli.training.row_metrics import RowMetric
@@ -104,9 +107,11 @@ def explain_run(
     wanted = [*((name,) for name in places), *groups]
     most = _most_rows(trained, repeats * len(wanted)) if rows is None else rows
     sampled = _sampled(found, most, trained.spec.seed)
-    measured = _metric_of(trained, sampled, metric)
+    measured, why = _metric_of(trained, sampled, metric)
     importances = _importances(trained, sampled, measured, wanted, places, repeats, progress)
     columns = sorted((each for each in importances if len(each.columns) == 1), key=_strength)
+    if columns and not any(each.value or any(each.interval) for each in columns):
+        why = f"{measured.names[0]} is the same whichever column is shuffled: --metric loss says more"
     strongest = [each.columns[0] for each in columns[:STRONGEST] if each.value > 0]
     base = float(_value(measured, measured.sums(trained.spec.seed).sum(axis=0)))
     return Explanation(
@@ -119,7 +124,7 @@ def explain_run(
         groups=tuple(sorted((each for each in importances if len(each.columns) > 1), key=_strength)),
         dependences=tuple(_dependences(trained, sampled, own.dataset.sample, strongest, places)),
         repeats=repeats,
-        warnings=(*trained.warnings, *warnings),
+        warnings=(*trained.warnings, *warnings, *([why] if why else [])),
     )
 
 
@@ -162,8 +167,8 @@ def _flat(x: Arrays, contract: Contract, places: Mapping[str, tuple[int, ...]]) 
     return values_at(x, contract, range(width)) if isinstance(x, dict) else np.asarray(x)
 
 
-def _metric_of(trained: TrainedModel, split: Split, name: str | None) -> RowMetric:
-    """Return the metric by which columns are judged, measured on the rows as they are.
+def _metric_of(trained: TrainedModel, split: Split, name: str | None) -> tuple[RowMetric, str]:
+    """Return the metric by which columns are judged, measured on the rows as they are; and why not the first.
 
     Raises:
         UsageError: there is none of this name, or it is no function of sums over rows.
@@ -171,7 +176,13 @@ def _metric_of(trained: TrainedModel, split: Split, name: str | None) -> RowMetr
     found = row_values(trained, split)
     if name is None:
         named = [each for each in found.metrics if each.names != ("loss",) and len(each.names) == 1]
-        return named[0] if named else found.metrics[0]
+        first = named[0] if named else found.metrics[0]
+        if not _is_at_its_worst(trained, split, first):
+            return first, ""
+        areas = [each for each in named if "auc" in each.names[0]]
+        chosen = areas[0] if areas else found.metrics[0]
+        still = f"{first.names[0]} is no better than with one class for all rows, which no column can lower"
+        return chosen, f"{still}: columns are judged by {chosen.names[0]}"
     known = [each for metric in found.metrics for each in metric.names]
     if name in found.left_out:
         raise UsageError(
@@ -180,7 +191,19 @@ def _metric_of(trained: TrainedModel, split: Split, name: str | None) -> RowMetr
     measured = found.metric(name)
     if measured is None:
         raise no_metric(name, trained.run.label, known)
-    return measured
+    return measured, ""
+
+
+def _is_at_its_worst(trained: TrainedModel, split: Split, metric: RowMetric) -> bool:
+    """Return whether a metric of predicted classes is what one class for all rows would have, or worse."""
+    output = next((each for each in trained.contract.outputs if each.name == metric.output), None)
+    if output is None or output.kind not in ("classes", "one_hot"):
+        return False
+    value = float(_value(metric, metric.sums(trained.spec.seed).sum(axis=0)))
+    if metric.is_share:
+        counts = np.bincount(class_indices(np.asarray(of_name(split.y, output.name))).reshape(-1))
+        return bool(value <= counts.max() / counts.sum() + ROUNDING)
+    return more_is_better(metric.names[0]) and not value > 0
 
 
 def _value(metric: RowMetric, sums: Array) -> Array:

@@ -132,7 +132,7 @@ class Scores:
         return self.rows > 0 and found.network > worse_ratio(self.rows) * found.other
 
     def _is_skewed(self) -> bool:
-        """Return whether the majority class alone is as accurate as the network, though it distinguishes classes."""
+        """Return whether the majority class is as accurate as a network that does distinguish classes."""
         constant, area, chance = self._against("majority"), self._area("network"), self._area("chance")
         if constant is None or area is None or chance is None:
             return False

@@ -50,8 +50,8 @@ class ClassFacts(_Facts):
         names: of the classes.
         truth: how many rows have each.
         predicted: for how many rows each is predicted.
-        distinguished: by class, whether its probability is higher in its own rows than in others, by more than chance;
-            None where that is not known.
+        distinguished: by class, whether its probability is higher in its own rows than in others, by
+            more than chance; None where that is not known.
     """
 
     output: str = ""

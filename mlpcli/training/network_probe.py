@@ -371,14 +371,14 @@ def _class_facts(spec: Spec, contract: Contract, rows: Split, outputs: Arrays) -
                     names=list(each.classes),
                     truth=np.bincount(true, minlength=count).tolist(),
                     predicted=np.bincount(predicted, minlength=count).tolist(),
-                    distinguished=_distinguished(true, values.reshape(len(true), -1))
-                    if count <= MOST_CLASSES
-                    else [],
+                    distinguished=_distinguished(true, values.reshape(len(true), -1)),
                 )
 
 
 def _distinguished(truth: Array, scores: Array) -> list[bool | None]:
-    """Return whether each class is distinguished from others, whatever the threshold: (rows,), (rows, classes)."""
+    """Return whether each class is distinguished, whatever the threshold: (rows,), (rows, classes)."""
+    if scores.shape[-1] > MOST_CLASSES:
+        return []
     return [None if each is None else each.tells for each in class_areas(truth, scores)]
 
 

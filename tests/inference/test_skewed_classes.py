@@ -114,3 +114,19 @@ def test_areas_are_those_of_scikit_learn_and_know_what_chance_gives() -> None:
     expected = [roc_auc_score(classes == each, scores[:, each]) for each in range(3)]
     assert mean is not None
     assert mean.area == pytest.approx(np.mean(expected))
+
+
+def test_columns_are_judged_by_what_can_become_worse(
+    folder: Path, trained: tuple[Run, list[str]], mlpcli: Callable[..., Result]
+) -> None:
+    where = ("--runs-dir", folder / "runs", "--no-figures", "--json")
+    run = trained[0].label
+    shown = mlpcli("explain", run, *where)
+    found = json.loads(shown.out)
+    assert found["metric"] == "auc"
+    assert "accuracy is no better than with one class for all rows" in shown.err
+    assert found["columns"][0]["columns"] == ["a"]
+    assert found["columns"][0]["interval"][0] > 0
+    still = mlpcli("explain", run, *where, "--metric", "accuracy")
+    assert json.loads(still.out)["metric"] == "accuracy"
+    assert "accuracy is the same whichever column is shuffled: --metric loss" in " ".join(still.err.split())
