@@ -11,6 +11,7 @@ MlpcliError                    exit status
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,9 @@ KeyPath = tuple[str | int, ...]
 
 ABSENT: object = type("Absent", (), {"__repr__": lambda self: "nothing"})()
 """No value was received. None is a value that a spec may hold."""
+
+PLAIN_KEY = re.compile(r"[^\s.\[\]=\"'+](?:[^\t\n\r.\[\]=\"'+]*[^\s.\[\]=\"'+])?")
+"""A key that a path holds as it is, blanks inside included."""
 
 Hint = str | Callable[[], str]
 """A hint, or a function that computes it: of thousands of problems few are shown."""
@@ -209,10 +213,19 @@ class TrainingError(MlpcliError):
 
 
 def show_path(path: KeyPath) -> str:
-    """Write `("layers", 2, "Dense", "units")` as `layers[2].Dense.units`."""
+    """Write `("layers", 2, "Dense", "units")` as `layers[2].Dense.units`, as `--set` takes it.
+
+    A key with a sign that a path has of its own is quoted: `dataset.features["size.m2"]`.
+    """
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else ("." if text else "") + step[:60]
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif PLAIN_KEY.fullmatch(step):
+            text += ("." if text else "") + step[:60]
+        else:
+            sign = "'" if '"' in step else '"'
+            text += f"[{sign}{step[:60]}{sign}]"
     return text
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import typer
 
+from mlpcli.errors import KeyPath, show_path
+
 RUN_FILES = ("run.json", "search.json")
 """One of these makes a folder a run."""
 
@@ -91,19 +93,22 @@ def _written(spec: str | None) -> Iterator[tuple[str, str]]:
         data = read_text(Path(spec)).data
     except (MlpcliError, OSError):
         return
-    yield from _leaves(data, "")
+    yield from _leaves(data, ())
 
 
-def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
+def _leaves(value: object, path: KeyPath) -> Iterator[tuple[str, str]]:
     """Yield the path of each plain value, written as --set takes it, and the value as text."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+            yield from _leaves(inner, (*path, str(key)))
     elif isinstance(value, list):
         for place, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}[{place}]")
+            yield from _leaves(inner, (*path, place))
     else:
-        yield path, "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        yield (
+            show_path(path),
+            "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value),
+        )
 
 
 def _known() -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from mlpcli.errors import Hint, KeyPath, Problem
+from mlpcli.errors import Hint, KeyPath, Problem, show_path
 from mlpcli.spec.argument_forms import flag_hint
 from mlpcli.spec.component_forms import class_meant
 from mlpcli.spec.features import INPUT_KINDS, INPUT_KINDS_RULE, KINDS, TARGET_SCALINGS
@@ -64,6 +65,20 @@ def setting_hint(flag: str, key: str) -> str:
     if len(place) != 2 or place[0] not in SECTIONS:
         return ""
     return f"write {flag.replace(f'--set {key}', '--set ' + '.'.join(map(str, place)), 1)}"
+
+
+def as_setting(problem: Problem, flag: str) -> str:
+    """Return a problem's hint; of a wrong key the flag: `write --set fit.epochs=5` for `write epochs: 5`.
+
+    Args:
+        problem: of a setting.
+        flag: the setting.
+    """
+    hint, path = problem.advice(), problem.path
+    match = re.fullmatch(r"write ([A-Za-z_]\w*): ([^;]+)", hint)
+    if match is None or problem.received != path[-1] or not flag.startswith(f"--set {show_path(path)}="):
+        return hint
+    return f"write --set {shlex.quote(f'{show_path((*path[:-1], match[1]))}={match[2]}')}"
 
 
 def key_hint(path: KeyPath, value: Value, data: ValueMap, catalog: Catalog) -> Hint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from mlpcli.files import read_ordinary_text
 from mlpcli.printable import counted
 from mlpcli.spec.extends import EXTENDS, read_spec_text
 from mlpcli.spec.hyperparameters import find_space, unread_places
-from mlpcli.spec.key_forms import setting_hint
+from mlpcli.spec.key_forms import as_setting, setting_hint
 from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
 from mlpcli.spec.schema import Spec
 from mlpcli.spec.search_space import Space, Values
@@ -210,6 +211,8 @@ def locate(problem: Problem, text: SpecText) -> Problem:
     place = text.place(problem.path, key=_is_about_key(problem))
     if place.flag and problem.rule == UNKNOWN and len(problem.path) == 1:
         problem = replace(problem, hint=setting_hint(place.flag, str(problem.path[0])) or problem.hint)
+    elif place.flag:
+        problem = replace(problem, hint=partial(as_setting, problem, place.flag))
     return replace(problem, place=place)
 
 

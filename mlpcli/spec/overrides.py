@@ -10,13 +10,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path, show_value
+from mlpcli.errors import PLAIN_KEY, KeyPath, Place, Problem, SpecError, show_path, show_value
 from mlpcli.spec.override_paths import refuse_other_class
 from mlpcli.spec.values import Value, children
 from mlpcli.spec.yaml_nodes import MAX_DEPTH
 from mlpcli.spec.yaml_reader import SpecText, parse_value
 
-STEP = re.compile(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
+STEP = re.compile(
+    rf"(?:^|\.)(?P<key>{PLAIN_KEY.pattern})|\[(?P<place>\d+)\]|"
+    r"\[(?P<sign>[\"'])(?P<quoted>.+?)(?P=sign)\]"
+)
+HOW = (
+    "write keys with dots and list positions in brackets: layers[0].Dense.units; "
+    "a key with a dot or a bracket in quotes: --set 'dataset.features[\"size.m2\"]=ignore'"
+)
 
 
 def apply_overrides(spec_text: SpecText, settings: Sequence[str]) -> SpecText:
@@ -48,30 +55,33 @@ def apply_overrides(spec_text: SpecText, settings: Sequence[str]) -> SpecText:
 
 def _split(setting: str, flag: str) -> tuple[KeyPath, Value, bool]:
     """Return the path, the value, and whether to add it to a list."""
-    text, equals, value = setting.partition("=")
-    adds = text.endswith("+")
-    text = text.removesuffix("+")
-    if not equals:
-        raise SpecError(
-            Problem("must be path=value", Place(flag=flag), hint="for example --set fit.epochs=5")
-        )
     path: list[str | int] = []
     position = 0
-    while position < len(text):
-        step = STEP.match(text, position)
-        if step is None:
-            hint = "write keys with dots and list positions in brackets: layers[0].Dense.units"
-            raise SpecError(Problem(f"{text!r} is not a path", Place(flag=flag), hint=hint))
-        path.append(step[1] if step[1] is not None else int(step[2][:10]))  # no list is that long
+    while step := STEP.match(setting, position):
+        path.append(_key_of(step))
         if len(path) > MAX_DEPTH:
             rule = f"a path has at most {MAX_DEPTH} steps"
             raise SpecError(Problem(rule, Place(flag=flag)))
         position = step.end()
+    rest, text = setting[position:], setting.partition("=")[0]
+    if "=" not in setting:
+        raise SpecError(
+            Problem("must be path=value", Place(flag=flag), hint="for example --set fit.epochs=5")
+        )
+    if not rest.startswith(("=", "+=")):
+        raise SpecError(Problem(f"{text!r} is not a path", Place(flag=flag), hint=HOW))
     if not path or isinstance(path[0], int):
         raise SpecError(
             Problem(f"{text!r} is not a path", Place(flag=flag), hint="start with a key of the spec")
         )
-    return tuple(path), parse_value(value, flag), adds
+    return tuple(path), parse_value(rest.partition("=")[2], flag), rest.startswith("+=")
+
+
+def _key_of(step: re.Match[str]) -> str | int:
+    """Return a step of a path: a key, or a place in a list."""
+    if step["place"] is not None:
+        return int(step["place"][:10])  # no list is that long
+    return step["key"] if step["key"] is not None else step["quoted"]
 
 
 def _added(data: Value, path: KeyPath, value: Value, flag: str) -> tuple[KeyPath, Value]:

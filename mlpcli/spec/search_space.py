@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from mlpcli.errors import KeyPath, Problem, SpecError, show_path, show_value
+from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.spec.values import Scalar, Value, ValueMap
 
 INT, FLOAT, CHOICE, BOOLEAN = "int", "float", "choice", "boolean"
@@ -266,4 +266,5 @@ def derived_name(path: KeyPath, ambiguous: bool) -> str:
         if isinstance(step, int) and index and path[index - 1] == "values" and not ambiguous:
             continue
         steps.append(step)
-    return show_path(tuple(steps))
+    written = (f"[{step}]" if isinstance(step, int) else f".{step[:60]}" for step in steps)
+    return "".join(written).removeprefix(".")

@@ -16,7 +16,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set fit.epochs=0 fit.epochs: must be a positive number of epochs, received 0",
     ],
     "fit.epoch=3": [
-        "--set fit.epoch=3 fit.epoch: unknown key, received 'epoch'; write epochs: 3",
+        "--set fit.epoch=3 fit.epoch: unknown key, received 'epoch'; write --set fit.epochs=3",
     ],
     "layers[0].Dense.units=-1": [
         "--set layers[0].Dense.units=-1 layers[0].Dense.units: must be a positive integer, received -1",
@@ -32,6 +32,9 @@ WRONG_SETTINGS: dict[str, list[str]] = {
     ],
     "=3": [
         "--set =3: '' is not a path; start with a key of the spec",
+    ],
+    "dataset.features.a.b[=3": [
+        "--set dataset.features.a.b[=3: 'dataset.features.a.b[' is not a path; write keys with dots and list positions in brackets: layers[0].Dense.units; a key with a dot or a bracket in quotes: --set 'dataset.features[\"size.m2\"]=ignore'",
     ],
     "fit.epochs+=3": [
         "--set fit.epochs+=3: the path does not exist: '+=' adds to a list, not to 5; at fit.epochs",

@@ -91,3 +91,33 @@ def test_a_right_setting_is_taken_and_nothing_else_is_changed(
     assert RIGHT[setting](after)
     key = re.split(r"\W", setting)[0]
     assert {name for name in Spec.model_fields if getattr(before, name) != getattr(after, name)} == {key}
+
+
+COLUMNS = "dataset: {path: t.csv, target: y, features: {yearly rent: {kind: numeric}}}\nlayers: [Flatten]\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("dataset.features.yearly rent", "yearly rent"),
+        ('dataset.features["yearly rent"]', "yearly rent"),
+        ("dataset.features['yearly rent']", "yearly rent"),
+        ("dataset.features.Größe", "Größe"),
+        ('dataset.features["size.m2"]', "size.m2"),
+        ('dataset.features["a[1]=b+"]', "a[1]=b+"),
+        ("""dataset.features['5" pipe']""", '5" pipe'),
+    ],
+)  # fmt: skip
+def test_a_setting_reaches_a_column_of_any_name(tmp_path: Path, path: str, name: str) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(COLUMNS + "loss: mse\n", encoding="utf-8")
+    features = load_spec(file, settings=[f"{path}=ignore"]).spec.dataset.features
+    assert isinstance(features, dict)
+    assert features[name].kind == "ignore"
+    with pytest.raises(SpecError) as caught:  # and what is wrong there is named by a path that --set takes
+        load_spec(file, settings=[f"{path}.kind=wrong"])
+    (problem,) = caught.value.problems
+    shown = str(problem).split(f"--set {path}.kind=wrong ")[1].split(": ")[0]
+    with pytest.raises(SpecError) as again:
+        load_spec(file, settings=[f"{shown}=wrong"])
+    assert again.value.problems[0].path == problem.path
