@@ -16,7 +16,8 @@ The folders:
 
 The modules beside them:
 
-- A dataset: `load`, `dataset`, `row_keeper`, `fingerprint`, `columns` (of named inputs),
+- A dataset: `load` (what the network wants of it: `request`), `dataset`, `row_keeper`,
+  `fingerprint`, `columns` (of named inputs),
   `named_arrays`, `image_blocks` (of an image column), `types`; its contract read back:
   `contract_form`, and of several models: `stacked_contract`;
   the columns of a table that it needs: `contract_columns`; what its inputs hold: `input_contents`.

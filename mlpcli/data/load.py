@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from mlpcli.data.fingerprint import fingerprint, unscaled_digests
 from mlpcli.data.leakage import SplitRows, group_notes
 from mlpcli.data.lost_digits import lost_digits, some_rows
 from mlpcli.data.nested_rows import TrainingRows
+from mlpcli.data.request import Request
 from mlpcli.data.row_keeper import IN_MEMORY, RowKeeper
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import scale_outputs, scale_target
@@ -30,52 +31,13 @@ from mlpcli.data.splitter import OpenedData, RowsOfSplit, Splitter
 from mlpcli.data.step_targets import in_steps, source_by_step
 from mlpcli.data.target_keys import check_target_keys
 from mlpcli.data.targets import class_indices, code_target, stratified_by
-from mlpcli.data.types import Array, NumberType, PerStep, TargetKind
+from mlpcli.data.types import Array
 from mlpcli.data.weights import ClassWeights, row_weights
 from mlpcli.errors import listing
 from mlpcli.printable import counted
-from mlpcli.spec.features import InputSpec
 from mlpcli.spec.schema import DatasetSpec
 
 __all__ = ["Request", "Rows", "fingerprint", "load_dataset", "read_rows"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a network requires of the data, besides the `dataset` section.
-
-    Attributes:
-        target_kinds: what the loss of each output takes, by the output's name; the name of a single output is
-            empty. None to decide by the target: text and booleans are classes.
-        symmetric: outputs with values from -1 to 1, for which `minmax` scales the target to that range.
-        inputs: the spec's named inputs.
-        scales_inputs: whether the network scales its inputs, so that a table's numbers need no scaling here.
-        class_weight: from the spec's `fit`.
-        inferred: outputs without a loss, whose kind is what their activation is mostly used for.
-        reads_ids: whether only layers that take whole numbers read the inputs, so that integers stay exact.
-        only_named: whether `features`, if it is a mapping, names every column that is used.
-        numbers: how numbers are kept until they are scaled.
-        per_step: for which axes of x the columns of an array's target are the steps of a sequence.
-        earlier_robust: whether `scaling: robust` is that of earlier versions, whose runs need it.
-        levels: of the quantiles that the loss of an output asks for, by the output's name.
-        contract: by which the rows are encoded and scaled; None to learn one from the training rows.
-        kept: the folder for decoded images; None for none.
-    """
-
-    target_kinds: Mapping[str, TargetKind | None]
-    symmetric: frozenset[str] = frozenset()
-    inputs: Mapping[str, InputSpec] | None = None
-    scales_inputs: bool = True
-    class_weight: ClassWeights = None
-    inferred: frozenset[str] = frozenset()
-    only_named: bool = False
-    reads_ids: bool = False
-    numbers: NumberType = "float64"
-    per_step: PerStep = ()
-    earlier_robust: bool = False
-    levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    contract: Contract | None = None
-    kept: Path | None = None
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -99,19 +61,7 @@ def open_dataset(
 ) -> OpenedData:
     """Read the rows of a spec's dataset; see `load_dataset`."""
     spec = complete_synthetic(spec, seed=seed)
-    source = open_source(
-        spec,
-        target_kinds=request.target_kinds,
-        folder=folder,
-        scales_inputs=request.scales_inputs,
-        only_named=request.only_named,
-        numbers=request.numbers,
-        per_step=request.per_step,
-        kept=request.kept,
-        inputs=request.inputs,
-        read=keeper.read,
-        read_array=keeper.read_array,
-    )
+    source = open_source(spec, request, folder, read=keeper.read, read_array=keeper.read_array)
     coded = {name: (keeper.slim(y), output) for name, (y, output) in _code(source, spec, request).items()}
     positions = keeper.slim(np.empty(0, np.int64)).dtype
     return OpenedData(source, coded, folder, read=keeper.read, rows_dtype=positions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mlpcli.data.features.profiles import Profile, profile_column
@@ -85,38 +85,73 @@ def choose_features(
     named = dict.fromkeys(wanted or ())
     mapping = wanted if isinstance(wanted, Mapping) else {}
     listed = wanted is not None and not isinstance(wanted, Mapping)
-    order = named if listed else named | dict.fromkeys(columns)
-    used: dict[str, FeatureSpec] = {}
-    excluded: dict[str, str] = {}
-    problems: list[Problem] = []
-    notes: list[str] = []
-    defaults = _Defaults(scaling, clip, decimal)
-    for place, name in enumerate(order):
+    choice = _Choice(_Defaults(scaling, clip, decimal), {*named}, sentences)
+    for place, name in enumerate(named if listed else named | dict.fromkeys(columns)):
         given = mapping.get(name, FeatureSpec())
-        if given.kind == "ignore":
-            continue
-        path: KeyPath = ("dataset", "features", place if listed else name)
-        profile = profile_column(name, columns[name])
-        why = "" if given.kind else _reason_to_exclude(profile, named=name in named)
+        if given.kind != "ignore":
+            path: KeyPath = ("dataset", "features", place if listed else name)
+            choice.decide(name, columns[name], given, path)
+    if choice.problems:
+        raise SpecError(*choice.problems)
+    ignored = tuple(name for name in columns if name not in choice.used and name not in choice.excluded)
+    return Features(choice.used, choice.excluded, ignored, tuple(choice.notes))
+
+
+@dataclass
+class _Choice:
+    """The columns that have been decided on; see `Features`.
+
+    Attributes:
+        defaults: of columns whose spec says nothing else.
+        named: the columns that the spec names, which are not left out without a word.
+        sentences: use columns of sentences as texts.
+        used: those that the model takes.
+        excluded: those that it does not take.
+        problems: of their specs.
+        notes: on those that are used.
+    """
+
+    defaults: _Defaults
+    named: set[str]
+    sentences: bool
+    used: dict[str, FeatureSpec] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def decide(self, name: str, column: ParsedColumn, given: FeatureSpec, path: KeyPath) -> None:
+        """Decide how a column is used: as its spec says, or as its values are.
+
+        Args:
+            name: of the column.
+            column: its cells.
+            given: its spec, empty where there is none.
+            path: of the spec.
+        """
+        profile = profile_column(name, column)
+        why = "" if given.kind else _reason_to_exclude(profile, named=name in self.named)
         if why and holds_sentences(profile):
             words = f"sentences, {len(profile.counts):,} distinct in {profile.rows:,} rows"
-            given = FeatureSpec(kind="text") if sentences else given
-            why = "" if sentences else f"{words}; {{kind: text}} would use their words"
+            given = FeatureSpec(kind="text") if self.sentences else given
+            why = "" if self.sentences else f"{words}; {{kind: text}} would use their words"
         if not why:
-            used[name] = _complete(given, profile, columns[name].dialect.notation, defaults)
-            problems += _spec_problems(given, used[name], path)
-            if sentences and not given.kind and used[name].kind == "categorical" and holds_sentences(profile):
-                notes.append(_of_few_sentences(name, profile))
-            if used[name].kind == "date":
-                notes += date_notes(profile, columns[name], used[name].format or "", guessed=not given.format)
-        elif name in named:
-            problems.append(_unusable(path, why))
+            self._use(name, column, given, profile, path)
+        elif name in self.named:
+            self.problems.append(_unusable(path, why))
         else:
-            excluded[name] = why
-    if problems:
-        raise SpecError(*problems)
-    ignored = tuple(name for name in columns if name not in used and name not in excluded)
-    return Features(used, excluded, ignored, tuple(notes))
+            self.excluded[name] = why
+
+    def _use(
+        self, name: str, column: ParsedColumn, given: FeatureSpec, profile: Profile, path: KeyPath
+    ) -> None:
+        """Complete the spec of a column that is used; keep what is wrong with it, and what to know of it."""
+        used = _complete(given, profile, column.dialect.notation, self.defaults)
+        self.used[name] = used
+        self.problems += _spec_problems(given, used, path)
+        if self.sentences and not given.kind and used.kind == "categorical" and holds_sentences(profile):
+            self.notes.append(_of_few_sentences(name, profile))
+        if used.kind == "date":
+            self.notes += date_notes(profile, column, used.format or "", guessed=not given.format)
 
 
 def _of_few_sentences(name: str, profile: Profile) -> str:

@@ -83,31 +83,50 @@ def propose_spec(
     _check(survey, profile, many_classes=many_classes, pictures=bool(pictures))
     usable = _usable(survey, division)
     texts = [scalar(name) for name, spec in usable.items() if spec.kind == "text"]
-    return "\n".join(
-        [
-            f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {_comment(command)}",
-            *(
-                f"# Only {counted(rows, 'row')}: what the test rows show is mostly chance."
-                for rows in _few(survey)
-            ),
-            f"{WRITTEN_BY_INIT} --effort {effort}. Any field can be overridden: --set fit.epochs=50",
-            f"name: {scalar(name)}",
-            "seed: 42",
-            "dataset:",
-            f"  path: {scalar(path)}",
-            *(f"  # {_comment(note)}" for note in survey.table.notes[:MAX_NOTES]),
-            *_words(reading),
-            *(["  decimal: ','"] if survey.table.dialect.decimal == "," and not reading.decimal else []),
-            *(["  header: false"] if survey.table.dialect.header is False else []),
-            *_gaps(survey),
-            *_target(survey, profile),
-            *_splits(survey, division),
-            "  scaling: quantile           # numbers to a normal distribution, by the training rows",
-            *_features(survey, division, pictures or {}, effort),
-            *propose_network(survey, usable.values(), Apart(texts, pictures or {}, effort)),
-            "",
-        ]
-    )
+    lines = [
+        *_head(survey, name, command, effort),
+        *_dataset(survey, path, profile, reading, division),
+        *_features(survey, division, pictures or {}, effort),
+        *propose_network(survey, usable.values(), Apart(texts, pictures or {}, effort)),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _head(survey: Survey, name: str, command: str, effort: Effort) -> Iterator[str]:
+    """Yield what the spec is, how it is trained, and its name and seed."""
+    yield f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {_comment(command)}"
+    for rows in _few(survey):
+        yield f"# Only {counted(rows, 'row')}: what the test rows show is mostly chance."
+    yield f"{WRITTEN_BY_INIT} --effort {effort}. Any field can be overridden: --set fit.epochs=50"
+    yield f"name: {scalar(name)}"
+    yield "seed: 42"
+
+
+def _dataset(
+    survey: Survey, path: str, profile: Profile, reading: Reading, division: ProposedSplit | None
+) -> Iterator[str]:
+    """Yield the section `dataset` up to its features.
+
+    Args:
+        survey: of the table.
+        path: of the table.
+        profile: of the target.
+        reading: what was said of how the table is read.
+        division: by what the rows are divided.
+    """
+    yield "dataset:"
+    yield f"  path: {scalar(path)}"
+    for note in survey.table.notes[:MAX_NOTES]:
+        yield f"  # {_comment(note)}"
+    yield from _words(reading)
+    if survey.table.dialect.decimal == "," and not reading.decimal:
+        yield "  decimal: ','"
+    if survey.table.dialect.header is False:
+        yield "  header: false"
+    yield from _gaps(survey)
+    yield from _target(survey, profile)
+    yield from _splits(survey, division)
+    yield "  scaling: quantile           # numbers to a normal distribution, by the training rows"
 
 
 def _words(reading: Reading) -> Iterator[str]:

@@ -13,6 +13,7 @@ from mlpcli.data.readers.arrays import KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import are_images, find_files, is_table
 from mlpcli.data.readers.tables import ReadTable, check_columns, open_tables, read_table
+from mlpcli.data.request import Request
 from mlpcli.data.sources.array_source import (
     ReadArray,
     cut_targets,
@@ -31,9 +32,8 @@ from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
 from mlpcli.data.sources.table_rows import Columns, table_rows
 from mlpcli.data.sources.table_source import dialect_of, open_table_source
 from mlpcli.data.split_columns import no_column_problems
-from mlpcli.data.types import ALWAYS, NumberType, PerStep, TargetKind
+from mlpcli.data.types import ALWAYS, PerStep, TargetKind
 from mlpcli.errors import Problem, SpecError
-from mlpcli.spec.features import InputSpec
 from mlpcli.spec.schema import DatasetSpec
 
 TABLE_KEYS = (
@@ -57,32 +57,20 @@ TABLE_KEYS = (
 
 def open_source(
     spec: DatasetSpec,
-    *,
-    target_kinds: Mapping[str, TargetKind | None],
+    request: Request,
     folder: Path,
-    scales_inputs: bool = True,
-    only_named: bool = False,
-    numbers: NumberType = "float64",
-    per_step: PerStep = (),
-    kept: Path | None = None,
+    *,
     read: ReadTable = read_table,
     read_array: ReadArray = read_npy,
-    inputs: Mapping[str, InputSpec] | None = None,
 ) -> Source:
     """Read everything that a `dataset` section names except its split files.
 
     Args:
         spec: the `dataset` section.
-        target_kinds: what the loss of each output takes, by the output's name.
+        request: what the network requires.
         folder: relative to which paths are read.
-        scales_inputs: whether the network scales its inputs, so that a table's numbers need no scaling here.
-        only_named: whether a mapping of features names every column that is used.
-        numbers: how the numbers of a table are kept until they are scaled.
-        per_step: see `array_rows`.
-        kept: the folder for decoded images; None for none.
         read: reads the columns of tables.
         read_array: reads the rows of an .npy file.
-        inputs: the spec's named inputs.
 
     Returns:
         The source: its rows, and its own test split if it has one.
@@ -91,34 +79,25 @@ def open_source(
         SpecError: a name, a file or a column does not exist.
         DataError: the data cannot be used.
     """
+    kinds, kept = request.target_kinds, request.kept
     if spec.name is not None:
         source = synthetic_source(spec) if spec.name in SYNTHETIC else open_builtin(spec.name)
-        return _named(spec, source, target_kinds)
+        return _named(spec, source, kinds)
     assert spec.path is not None
     paths = find_files(spec.path, folder, ("dataset", "path"))
     for wrong in (misplaced_problems, image_key_problems):
         if problems := list(wrong(spec, paths)):
             raise SpecError(*problems)
     if all(map(is_table, paths)):
-        dialect = dialect_of(spec, numbers)
-        if image_column(spec) is not None and not images_beside_columns(spec, inputs):
-            return open_image_table(spec, paths, target_kinds, dialect, kept)
-        return open_table_source(
-            spec,
-            paths,
-            target_kinds,
-            dialect,
-            scales_inputs=scales_inputs,
-            only_named=only_named,
-            read=read,
-            kept=kept,
-        )
+        if image_column(spec) is not None and not images_beside_columns(spec, request.inputs):
+            return open_image_table(spec, paths, kinds, dialect_of(spec, request.numbers), kept)
+        return open_table_source(spec, paths, request, read=read)
     if len(paths) == 1 and paths[0].is_dir():
         if problems := list(_table_key_problems(spec, "a folder of images")):
             raise SpecError(*problems)
-        return open_image_folder(spec, paths[0], target_kinds, kept)
+        return open_image_folder(spec, paths[0], kinds, kept)
     _check_arrays(spec, paths)
-    return _open_arrays(spec, paths[0], target_kinds, folder, per_step, read_array)
+    return _open_arrays(spec, paths[0], kinds, folder, request.per_step, read_array)
 
 
 def _check_arrays(spec: DatasetSpec, paths: Sequence[Path]) -> None:

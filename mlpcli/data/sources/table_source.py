@@ -14,6 +14,7 @@ from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.notations import Stated, read_numbers, with_dialect
 from mlpcli.data.readers.parse_cells import python_values, spell_number
 from mlpcli.data.readers.tables import ReadTable, Table, TableFile, open_tables, read_table
+from mlpcli.data.request import Request
 from mlpcli.data.sources.column_problems import (
     feature_problems,
     no_features,
@@ -45,27 +46,15 @@ ASIDE = "it divides the rows into splits; name it under dataset.features to use 
 
 
 def open_table_source(
-    spec: DatasetSpec,
-    paths: Sequence[Path],
-    target_kinds: Mapping[str, TargetKind | None],
-    dialect: Dialect,
-    *,
-    scales_inputs: bool,
-    only_named: bool,
-    read: ReadTable = read_table,
-    kept: Path | None = None,
+    spec: DatasetSpec, paths: Sequence[Path], request: Request, *, read: ReadTable = read_table
 ) -> Source:
     """Read a table, or several files as one.
 
     Args:
         spec: the `dataset` section.
         paths: of the files.
-        target_kinds: what the loss of each output takes, by the output's name.
-        dialect: how the cells are read.
-        scales_inputs: whether the network scales its inputs, so that numbers need no scaling here.
-        only_named: whether a mapping of features names every column that is used.
+        request: what the network requires.
         read: reads the columns.
-        kept: the folder for decoded images; None for none.
 
     Returns:
         The source, whose features are not encoded yet.
@@ -75,24 +64,18 @@ def open_table_source(
         DataError: the table cannot be used.
     """
     assert spec.path is not None
-    file = open_tables(paths, spec.path, dialect)
+    file = open_tables(paths, spec.path, dialect_of(spec, request.numbers))
     if spec.header is False:
         file = with_dialect(file, replace(file.dialect, width=len(file.own_names)))
-    targets = target_columns(spec, target_kinds)
-    columns = columns_of_spec(spec, file, targets, target_kinds, only_named=only_named)
-    scaling = spec.scaling or ("none" if scales_inputs else "standardize")
-    rows, chosen, notes, divided = _first_rows(file, columns, spec, scaling, read, kept)
-    used = {*columns.all}
-    listed = isinstance(spec.features, list)
-    aside = {} if listed else {name: ASIDE for name in columns.aside if name not in used}
-    known = used | {*aside}
-    unread = (name for name in file.names if name not in known)  # `resolved.yaml` ignores them
-    chosen = replace(chosen, excluded=chosen.excluded | aside, ignored=(*chosen.ignored, *unread))
+    targets = target_columns(spec, request.target_kinds)
+    columns = columns_of_spec(spec, file, targets, request.target_kinds, only_named=request.only_named)
+    scaling = spec.scaling or ("none" if request.scales_inputs else "standardize")
+    rows, chosen, notes, divided = _first_rows(file, columns, spec, scaling, read, request.kept)
+    chosen = _with_others(chosen, columns, file, listed=isinstance(spec.features, list))
     unnamed = [name for name in file.unnamed if name in chosen.used and name not in (spec.features or ())]
     if not chosen.used or unnamed:
         raise SpecError(no_features(file, tuple(chosen.used)))
     only = targets.get("", ())
-    several = {} if only else targets
     return Source(
         rows,
         None,
@@ -100,12 +83,28 @@ def open_table_source(
         tuple(chosen.used),
         only,
         spec.path,
-        targets=several,
+        targets={} if only else targets,
         chosen=chosen,
         notes=(*file.notes, *notes),
         split_columns=divided,
-        image_columns=images_of_features(chosen.used, drop=drops_broken(spec), kept=kept),
+        image_columns=images_of_features(chosen.used, drop=drops_broken(spec), kept=request.kept),
     )
+
+
+def _with_others(chosen: Features, columns: Columns, file: TableFile, *, listed: bool) -> Features:
+    """Return the features with the columns that were not looked at: those that divide the rows, and the rest.
+
+    Args:
+        chosen: the features.
+        columns: those of the spec.
+        file: the opened table.
+        listed: whether the spec lists its features, so that no other column could have been one.
+    """
+    used = {*columns.all}
+    aside = {} if listed else {name: ASIDE for name in columns.aside if name not in used}
+    known = used | {*aside}
+    unread = (name for name in file.names if name not in known)  # `resolved.yaml` ignores them
+    return replace(chosen, excluded=chosen.excluded | aside, ignored=(*chosen.ignored, *unread))
 
 
 def columns_of_spec(
