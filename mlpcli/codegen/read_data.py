@@ -8,15 +8,15 @@ from pathlib import Path
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.names import name_part
 from mlpcli.codegen.read_arrays import array_code
+from mlpcli.codegen.read_files import FILES, are_several, files_lines, table_functions
 from mlpcli.codegen.source_text import DataCode, cannot_write, text, text_list
 from mlpcli.codegen.split_code import split_lines
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.charset import UTF_8
-from mlpcli.data.readers.delimited import read_header
-from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect
-from mlpcli.data.readers.find_files import TEXTS, find_file, find_files
+from mlpcli.data.readers.dialect import BLANKS, PLAIN
+from mlpcli.data.readers.find_files import TEXTS, find_files
+from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
 from mlpcli.spec.file_words import is_server
 from mlpcli.spec.locations import absolute
@@ -130,9 +130,7 @@ def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
     if is_server(spec.dataset.path) or spec.dataset.query is not None:
         raise cannot_write("rows of a database", "write them to a CSV or Parquet file")
     files = find_files(spec.dataset.path, folder, ("dataset", "path"))
-    if len(files) > 1 or files.base is not None:
-        raise cannot_write("rows of several files", "write them to one CSV or Parquet file")
-    (path,) = files
+    path = files[0]
     table = path.suffix.lower() in (*TEXTS, ".parquet")
     for file in (spec.dataset.test, spec.dataset.validation):
         if isinstance(file, str) and Path(file).suffix.lower() != (path.suffix.lower() if table else ".npz"):
@@ -147,10 +145,12 @@ def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
         raise cannot_write("numbers that are not written as 1234.5")
     if dialect.comment or dialect.delimiter == BLANKS:
         raise cannot_write("a table with comment lines, or with blanks between its cells")
-    code.functions.append("\n".join(_table_function(code, path, dialect)))
-    code.functions.append("\n".join(_load_function(contract)))
+    code.functions += table_functions(code, files, dialect)
+    code.functions.append("\n".join(_load_function(contract, several=are_several(files))))
     weights = ", w" if contract.weights else ""
-    code.lines.append(f"x, y{weights} = load({_path(spec.dataset.path, folder)})")
+    if are_several(files):
+        code.lines += files_lines(files)
+    code.lines.append(f"x, y{weights} = load({_source(spec.dataset.path, files, folder)})")
 
 
 def _path(path: str, folder: Path) -> str:
@@ -158,26 +158,9 @@ def _path(path: str, folder: Path) -> str:
     return f"os.path.expandvars({found})" if "${" in path else found
 
 
-def _table_function(code: DataCode, path: Path, dialect: Dialect) -> Iterator[str]:
-    code.imports.add("import os")
-    yield "def read_table(path):"
-    yield '    """The columns of a table by name, each an array."""'
-    if path.suffix.lower() == ".parquet":
-        code.imports.add("import pyarrow.parquet")
-        yield "    columns = pyarrow.parquet.read_table(path).to_pydict()"
-        yield "    return {name: np.array(cells) for name, cells in columns.items()}"
-        return
-    code.imports.add("import csv")
-    header = read_header(path, str(path), dialect)
-    if header.lines > 1 and header.notes:
-        raise cannot_write("a table with lines above its header")
-    if header.charset.startswith(("utf-16", "utf-32")):
-        raise cannot_write(f"a table in {header.charset}")
-    encoding = "utf-8-sig" if header.charset == UTF_8 else header.charset
-    names = "" if header.lines else f", fieldnames={text_list(list(header.names))}"
-    yield f'    with open(path, encoding="{encoding}", newline="") as file:'
-    yield f"        rows = list(csv.DictReader(file, delimiter={text(header.delimiter)}{names}))"
-    yield "    return {name.strip(): np.array([row[name] for row in rows]) for name in rows[0]}"
+def _source(path: str, files: DataFiles, folder: Path) -> str:
+    """Return what the script's functions read: the path of a table, or the list of several."""
+    return FILES if are_several(files) else _path(path, folder)
 
 
 def _scale_inputs(contract: Contract) -> Iterator[str]:
@@ -215,15 +198,16 @@ def _scale_inputs(contract: Contract) -> Iterator[str]:
         yield f"    x = {smooth}" if all(clipped) else f"    x = np.where({clipped}, {smooth}, x)"
 
 
-def _load_function(contract: Contract) -> Iterator[str]:
+def _load_function(contract: Contract, *, several: bool) -> Iterator[str]:
     weights = ", w" if contract.weights else ""
-    yield "def load(path):"
+    table = "tables, one below the other," if several else "a table"
+    yield f"def load({'paths' if several else 'path'}):"
     yield (
-        '    """The columns of a table as x (rows, features), y'
+        f'    """The columns of {table} as x (rows, features), y'
         + (" and row weights" if weights else "")
         + '."""'
     )
-    yield "    table = read_table(path)"
+    yield f"    table = {'read_tables(paths)' if several else 'read_table(path)'}"
     yield f"    features = {text_list(list(contract.features))}"
     yield '    x = np.column_stack([table[name].astype("float64") for name in features])'
     yield from _scale_inputs(contract)
@@ -277,16 +261,19 @@ def _split(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
     if drawn:
         code.lines.append("rows = np.arange(len(x))")
     named = spec.dataset.path
-    path = None if named is None else find_file(named, folder, ("dataset", "path"))
-    source = "" if named is None else _path(named, folder)
+    files = DataFiles([]) if named is None else find_files(named, folder, ("dataset", "path"))
+    several = are_several(files)
+    source = "" if named is None else _source(named, files, folder)
+    read = f"read_tables({source})" if several else f"read_table({source})"
     for name, amount in drawn.items():
-        code.lines += split_lines(code, name, amount, dataset, path, source)
+        code.lines += split_lines(code, name, amount, dataset, files, read)
     code.lines.append(_assignment("train", "rows" if drawn else "", contract))
     for name in code.splits[1:]:
         if name in drawn:
             code.lines.append(_assignment(name, f"{name}_rows", contract))
         elif isinstance(file := amounts[name], str):
-            code.lines.append(f"{_targets(name, contract)} = load({_path(file, folder)})")
+            path = f"[{_path(file, folder)}]" if several else _path(file, folder)
+            code.lines.append(f"{_targets(name, contract)} = load({path})")
         elif contract.output.name and spec.dataset.name:  # the dataset's own test split
             same = ", ".join(f"{text(each.name)}: y_test" for each in contract.outputs)
             code.lines.append(f"y_test = {{{same}}}")

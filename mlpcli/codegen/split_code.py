@@ -11,7 +11,7 @@ from mlpcli.codegen.source_text import DataCode, cannot_write, text, text_list
 from mlpcli.data.dataset import Dataset, Output
 from mlpcli.data.group_split import bin_count
 from mlpcli.data.readers.parse_cells import python_values
-from mlpcli.data.readers.tables import open_table, read_table
+from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.data.split_columns import divided_by
 from mlpcli.data.splits import Amount, InColumn, count_rows, is_last
 from mlpcli.data.targets import stratified_by
@@ -23,7 +23,7 @@ MOST_GROUPS = 1000
 
 
 def split_lines(
-    code: DataCode, name: str, amount: Amount, dataset: Dataset, path: Path | None, source: str
+    code: DataCode, name: str, amount: Amount, dataset: Dataset, files: Sequence[Path], read: str
 ) -> list[str]:
     """Return the lines that take the rows of a split off `rows`.
 
@@ -32,15 +32,14 @@ def split_lines(
         name: of the split.
         amount: of the split.
         dataset: the data.
-        path: of the table; None for data that is none.
-        source: the path as code.
+        files: of the table; none for data that is none.
+        read: the code that reads the table.
 
     Raises:
         UsageError: the rows are taken by a column whose cells are not plain enough for a short line.
     """
     if isinstance(amount, InColumn) or divided_by(amount) is not None:
-        assert path is not None
-        return _column_lines(name, amount, dataset, path, source)
+        return _column_lines(name, amount, dataset, files, read)
     count = sum(map(len, _left(dataset, name)))
     taken = count_rows(amount, count)
     if is_last(amount):
@@ -69,13 +68,13 @@ def _of_output(y: str, output: Output) -> str:
     return f"{y}[{text(output.name)}]" if output.name else y
 
 
-def _column_lines(name: str, amount: Amount, dataset: Dataset, path: Path, source: str) -> list[str]:
+def _column_lines(name: str, amount: Amount, dataset: Dataset, files: Sequence[Path], read: str) -> list[str]:
     """Return the lines that take rows by a column; it is checked here that they take the very rows."""
     column = amount.column if isinstance(amount, InColumn) else (divided_by(amount) or ("",))[0]
     rows = np.concatenate(_left(dataset, name))
-    cells = np.array([str(cell).strip() for cell in _cells(path, column)])[rows]
+    cells = np.array([str(cell).strip() for cell in _cells(files, column)])[rows]
     taken = np.isin(rows, dataset.splits()[name].rows)
-    lines = [f"cells = np.array([str(cell).strip() for cell in read_table({source})[{text(column)}]])[rows]"]
+    lines = [f"cells = np.array([str(cell).strip() for cell in {read}[{text(column)}]])[rows]"]
     if isinstance(amount, InColumn):
         words = list(NAMES_OF_SPLITS[name])
         test, fits = (
@@ -103,8 +102,8 @@ def _left(dataset: Dataset, name: str) -> list[Array]:
     return [dataset.train.rows, *(dataset.splits()[each].rows for each in main)]
 
 
-def _cells(path: Path, column: str) -> Sequence[object]:
-    file = open_table(path, str(path))
+def _cells(files: Sequence[Path], column: str) -> Sequence[object]:
+    file = open_tables(files, str(files[0]))
     return python_values(read_table(file, [column], text=[column]).columns[column].arrow)
 
 

@@ -24,11 +24,17 @@ def write_tables(folder: Path) -> None:
 
     (folder / "run").mkdir()
     (folder / "t.csv").write_text(TABLE)
+    lines, many = TABLE.splitlines(), folder / "many"
+    many.mkdir()
+    for name, start, stop in (("1", 1, 21), ("2", 21, 21), ("3", 21, 61)):  # the second has a header alone
+        (many / f"{name}.csv").write_text("\n".join([lines[0], *lines[start:stop]]) + "\n")
     one_hot = "a,p,q\n" + "".join(f"{i},{i % 2},{1 - i % 2}\n" for i in range(40))
     (folder / "onehot.csv").write_text(one_hot)
     options = pyarrow.csv.ParseOptions(delimiter=";")
     table = pyarrow.csv.read_csv(folder / "t.csv", parse_options=options)
     pyarrow.parquet.write_table(table, folder / "t.parquet")
+    pyarrow.parquet.write_table(table.slice(0, 25), many / "1.parquet")
+    pyarrow.parquet.write_table(table.slice(25).select(table.column_names[::-1]), many / "2.parquet")
     place = np.arange(45)
     x = np.stack([place % 7, place % 4, place / 9], axis=1)
     np.savez(folder / "a.npz", x=x, y=(place % 3)[:, None], w=1 + place % 2)

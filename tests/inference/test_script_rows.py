@@ -38,6 +38,18 @@ DATA: dict[str, tuple[str, str]] = {
         "layers: [Dense: {units: 2}]\nloss: mse\n",
     ),
     "numbers as classes": ("{path: t.csv, target: w, features: [a, b]}", SOFTMAX),
+    "several files": (
+        "{path: 'many/*.csv', target: kind, features: [a, b], validation: {last: 9}, weights: w}",
+        SOFTMAX,
+    ),
+    "several files divided by a column": (
+        "{path: 'many/*.csv', target: price, features: [a, b], validation: {share: 0.2, by: kind}, test: null}",
+        NUMBER,
+    ),
+    "several Parquet files, and one for the test": (
+        "{path: 'many/*.parquet', target: kind, features: [b, a], test: t.parquet}",
+        SOFTMAX,
+    ),
     "Parquet": ("{path: t.parquet, target: kind, features: [a, b]}", SOFTMAX),
     "arrays": ("{path: a.npz, weights: w}", SOFTMAX),
     "arrays of text labels": ("{path: text.npz, validation: a.npz}", SOFTMAX),
@@ -94,6 +106,26 @@ def test_the_script_reads_the_same_rows(
     script = code(spec, [])
     names = run_script(script[: script.index("\n# Model\n")])
     assert_same_rows(names, load_data(load_spec(spec)))
+
+
+UNLIKE = {
+    "a;b;n;kind;tags;w;price;extra\n1;2;3;red;x;1;2;3\n": "files with different columns",
+    "b,a,n,kind,tags,w,price\n1,2,3,red,x,1,2\n": "files with different separators or character sets",
+}
+
+
+@pytest.mark.parametrize("other", UNLIKE)
+def test_files_that_are_not_alike_are_refused(
+    other: str, mlpcli: Callable[..., Result], tables: Path
+) -> None:
+    (tables / "unlike").mkdir(exist_ok=True)
+    (tables / "unlike" / "1.csv").write_bytes((tables / "t.csv").read_bytes())
+    (tables / "unlike" / "2.csv").write_text(other)
+    spec = tables / "spec.yaml"
+    spec.write_text(f"dataset: {{path: 'unlike/*.csv', target: kind, features: [a, b]}}\n{SOFTMAX}")
+    result = mlpcli("code", spec)
+    assert result.status == 2
+    assert UNLIKE[other] in result.err
 
 
 def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], tables: Path) -> None:
