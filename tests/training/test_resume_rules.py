@@ -24,7 +24,7 @@ from mlpcli.training.resume import (
     resume_run,
     saved_state,
 )
-from tests.bare_runs import BARE
+from tests.bare_runs import BARE, train_bare
 from tests.conftest import TINY
 from tests.training.stopped_runs import Quiet
 from tests.training.test_resume_edges import SPEC, _identity
@@ -153,3 +153,16 @@ def test_a_resume_by_a_renamed_spec_keeps_the_name_sweeps_and_says_that_there_we
     assert f"resuming tiny/{interrupted.name} after epoch 3" in watcher.notes
     other = "the result may differ from that of an uninterrupted run: replicas: 2 then, 1 now"
     assert [note for note in watcher.notes if "may differ" in note] == [other]
+
+
+@pytest.mark.slow
+def test_a_run_that_stopped_early_is_continued_with_callbacks_that_begin_again(tmp_path: Path) -> None:
+    spec = tmp_path / "early.yaml"
+    stops = "callbacks: [EarlyStopping: {monitor: loss, min_delta: 99, patience: 1}]\n"
+    spec.write_text(TINY.replace("batch_size: 16", "batch_size: 64, engine: graph") + stops)
+    run = train_bare(spec, tmp_path / "runs")
+    assert run.record.epochs == 2
+    more = continue_run(run, runs_dir=tmp_path / "runs", watcher=Quiet(), how=Continuation(epochs=5))
+    assert more.epochs == 4  # one to compare with and one without an improvement, as before
+    assert more.run.record.parent is not None
+    assert more.run.record.parent.epoch == 2
