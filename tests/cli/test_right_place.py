@@ -57,6 +57,19 @@ def test_room_is_asked_for_in_the_experiments_folder(
     assert asked == [tmp_path / "runs" / ("tiny" if command != "tune" else "")]
 
 
+def test_a_run_that_goes_on_asks_for_room_in_its_own_folder(
+    asked: list[Path], tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run, tmp_path / "runs")
+    folder = find_run("tiny", tmp_path / "runs").folder
+    record = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(record.replace('"status": "completed"', '"status": "interrupted"'))
+    result = mlpcli("train", "--resume", "tiny", "--runs-dir", tmp_path / "runs")
+    assert result.status == 1
+    assert f"{folder} has 1 byte free" in result.err
+    assert asked == [folder]
+
+
 def test_a_search_that_goes_on_asks_for_room_in_its_own_folder(
     asked: list[Path], searched: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:

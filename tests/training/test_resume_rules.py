@@ -23,6 +23,7 @@ from mlpcli.training.resume import (
     owner_of,
     resume_run,
     saved_state,
+    spec_to_resume,
 )
 from tests.bare_runs import BARE, train_bare
 from tests.conftest import TINY
@@ -166,3 +167,24 @@ def test_a_run_that_stopped_early_is_continued_with_callbacks_that_begin_again(t
     assert more.epochs == 4  # one to compare with and one without an improvement, as before
     assert more.run.record.parent is not None
     assert more.run.record.parent.epoch == 2
+
+
+def test_a_given_spec_has_the_start_of_the_run_and_says_which_files_are_kept(
+    tiny: Run, tmp_path: Path
+) -> None:
+    """A run of the same name that was trained since is another one."""
+    run = replace(tiny, folder=Path(shutil.copytree(tiny.folder, tmp_path / "tiny" / "2026-01-02_00-00-00")))
+    base = tmp_path / "runs" / "base" / "2026-01-01_00-00-00"
+    with (run.folder / "resolved.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"start_from: {{run: {base}, layers: [dense]}}\n")
+    given = {"base": base, "base/2026-01-01_00-00-00": base, str(base): base, "other": Path("other")}
+    for name, meant in given.items():
+        file_of_it = tmp_path / "spec.yaml"
+        file_of_it.write_text(TINY + f"start_from: {{run: {name}, layers: [dense]}}\n", encoding="utf-8")
+        spec, kept = spec_to_resume(run, load_spec(file_of_it))
+        assert spec.spec.start_from is not None
+        assert (spec.spec.start_from.run, kept) == (str(meant), ())
+    own, kept = spec_to_resume(run, None)
+    assert kept == ("spec.yaml", "resolved.yaml")
+    inside, kept = spec_to_resume(run, load_spec(run.folder / "spec.yaml"))
+    assert (inside.numbers, kept) == (own.numbers, ("spec.yaml",))
