@@ -21,7 +21,8 @@ The modules beside them:
   `named_arrays`, `image_blocks` (of an image column), `types`; its contract read back:
   `contract_form`, and of several models: `stacked_contract`;
   the columns of a table that it needs: `contract_columns`; what its inputs hold: `input_contents`.
-- Before it is loaded: `handed_in` and `frames` (data of a Python program), `first_look`, `moves`.
+- Before it is loaded: `handed_in`, with `frames` and `mappings` (data of a Python program; what is no
+  column: `column_contents`), `first_look`, `moves`.
 - Splits: `splitter` calls `splits`, `random_split`, `split_by_column`, `split_columns`,
   `group_split`; other ways to divide rows: `folds`, `nested_rows`, `value_groups`; what may be
   wrong with them: `leakage`, `equal_rows`, `unseen_classes`.

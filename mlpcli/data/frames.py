@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from mlpcli.data.column_contents import in_own_order, type_problem, values_problem
 from mlpcli.errors import DataError, Problem, listing
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
 BETWEEN_LEVELS = "_"
 """Joins the levels of a column's name: `("size", "mean")` is `size_mean`, which a path of a spec can name."""
-
-MOST_TYPES = 4
-"""Types of values that a message names."""
 
 
 def from_pandas(frame: object, name: str) -> pa.Table:
@@ -36,7 +34,7 @@ def from_pandas(frame: object, name: str) -> pa.Table:
     columns: dict[str, pa.Array] = {}
     for place, column in enumerate(names):
         try:
-            columns[column] = pa.array(_plain(given.iloc[:, place]), from_pandas=True)
+            columns[column] = pa.array(plain_series(given.iloc[:, place]), from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             problems.append(_problem(given.iloc[:, place], column, name, error))
     if problems:
@@ -67,7 +65,7 @@ def _name_problems(names: list[str], data: str) -> list[Problem]:
     return found
 
 
-def _plain(column: pd.Series) -> object:
+def plain_series(column: pd.Series) -> object:
     """Return a column whose values a file can hold: months as their first moments, ranges as texts."""
     kind = type(column.dtype).__name__
     if kind == "SparseDtype":
@@ -78,7 +76,8 @@ def _plain(column: pd.Series) -> object:
         return column.astype("string")
     if kind == "CategoricalDtype" and type(column.cat.categories.dtype).__name__ in TEXTS:
         return column.cat.rename_categories(list(map(str, column.cat.categories)))
-    return column
+    native = getattr(column.dtype, "isnative", True)  # one of pandas has no byte order
+    return column if native else in_own_order(column.to_numpy())
 
 
 TEXTS = ("IntervalDtype", "PeriodDtype")
@@ -89,11 +88,6 @@ def _problem(column: pd.Series, name: str, data: str, error: Exception) -> Probl
     """Return the problem of a column that is no column of a table."""
     where = f"the {data} column {name!r}"
     if column.dtype == object:
-        kinds = Counter(type(value).__name__ for value in column if value is not None)
-        rule = f"{where}: the values must be of one type"
-        shown = listing((f"{kind} ({count:,})" for kind, count in kinds.most_common()), MOST_TYPES)
         hint = f"make them one: frame[{name!r}].astype(str), or pandas.to_numeric(frame[{name!r}])"
-        return Problem(f"{rule}, these are {shown}", hint=hint)
-    reason = "; ".join(str(part) for part in error.args[:1]) or type(error).__name__
-    hint = "convert it to numbers, texts, booleans or dates"
-    return Problem(f"{where}: {column.dtype} is not read ({reason})", hint=hint)
+        return values_problem(where, column, hint, error)
+    return type_problem(where, column.dtype, error)

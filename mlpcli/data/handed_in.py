@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from mlpcli.data.mappings import from_mapping
+from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS
 from mlpcli.data.readers.find_files import HANDED_IN
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, MlpcliError, Problem
@@ -55,7 +57,7 @@ class HandedIn:
         if isinstance(data, str | os.PathLike):
             return Path(os.fspath(data))
         file = name.replace(" ", "_")
-        if isinstance(data, tuple) or (isinstance(data, Mapping) and not _is_flat(data)):
+        if isinstance(data, tuple) or (isinstance(data, Mapping) and _is_of_arrays(data)):
             path = self.folder / f"{file}.npz"
             _write_arrays(_named_arrays(data, name), path, name)
         else:
@@ -134,8 +136,7 @@ def as_table(data: object, name: str) -> pa.Table:
         if isinstance(data, pa.Table):
             return data
         if isinstance(data, Mapping):
-            columns = {str(key): _column(values) for key, values in data.items()}
-            return pa.table(columns)
+            return from_mapping(data, name)
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -147,20 +148,10 @@ def as_table(data: object, name: str) -> pa.Table:
 ONE_TYPE = "the values of a column must be of one type, and all columns as long as each other"
 
 
-def _column(values: object) -> pa.Array:
-    """Return the values of a column; NaN in numbers stays one, which is read as an empty cell."""
-    import pyarrow as pa
-
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return values
-    if isinstance(values, np.ndarray) and values.dtype.kind == "U":
-        values = values.tolist()  # PyArrow would keep the zeros at the end of a text
-    return pa.array(values, from_pandas=True)
-
-
-def _is_flat(data: Mapping[object, object]) -> bool:
-    """Return whether every value of a mapping is a column, not an array of more dimensions."""
-    return all(np.ndim(cast(Array, value)) == 1 for value in data.values() if isinstance(value, np.ndarray))
+def _is_of_arrays(data: Mapping[object, object]) -> bool:
+    """Return whether a mapping is one of arrays such as x and y, not of columns."""
+    flat = all(np.ndim(cast(Array, value)) == 1 for value in data.values() if isinstance(value, np.ndarray))
+    return not flat and any(names[0] in data for names in (KEYS, SPLIT_KEYS))
 
 
 def _named_arrays(data: object, name: str) -> dict[str, Array]:

@@ -12,7 +12,7 @@ from mlpcli.data.images.find_images import list_images
 from mlpcli.data.images.image_reading import image_columns_of
 from mlpcli.data.moves import PACKED_DATA, moves_to
 from mlpcli.data.readers.dialect import Dialect
-from mlpcli.data.readers.find_files import HANDED_IN, find_files, is_table
+from mlpcli.data.readers.find_files import find_files, is_handed_in, is_table
 from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.errors import MlpcliError
 from mlpcli.export.pack_manifest import PackedData
@@ -137,7 +137,7 @@ def _find(path: str, near: Path) -> _Found:
         return _Found(path, reason="is a database server")
     if VARIABLE.search(path):
         return _Found(path, reason="has an environment variable in its path")
-    if Path(path).parent.name.startswith(HANDED_IN):
+    if is_handed_in(Path(path)):
         return _Found(path, reason="was handed in by a Python program")
     reasons = []
     for place in (path, *(move.apply(path) for move in moves_to([path], near))):

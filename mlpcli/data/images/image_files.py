@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpcli.data.readers.find_files import HANDED_IN
+from mlpcli.data.readers.find_files import is_handed_in
 
 EMPTY = "must name a file"
 OUTSIDE = "must be below the folder of the table, or below the column's directory"
@@ -35,7 +35,7 @@ def folder_of_table(path: Path, directory: str) -> Path:
             from the current folder.
         directory: of the column, relative to the table's folder; empty for that folder.
     """
-    folder = Path() if path.parent.name.startswith(HANDED_IN) else path.parent
+    folder = Path() if is_handed_in(path) else path.parent
     return folder / directory
 
 

@@ -46,6 +46,12 @@ READABLE = ", ".join((*TEXTS, ".parquet", ".feather", ".jsonl", ".xlsx", ".sqlit
 HANDED_IN = "handed-to-mlpcli-"
 """How a temporary folder is called that holds data which a Python program handed in."""
 
+
+def is_handed_in(path: Path) -> bool:
+    """Return whether a file holds data that a Python program handed in."""
+    return path.parent.name.startswith(HANDED_IN)
+
+
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]+:/{1,3}(?=.)")
 
 
@@ -309,7 +315,7 @@ def file_problem(path: Path) -> tuple[str, str] | None:
 def _missing(path: Path) -> tuple[str, str] | None:
     if path.exists():
         return None
-    if path.parent.name.startswith(HANDED_IN):
+    if is_handed_in(path):
         rule = "is data that a Python program handed in, of which a run keeps no copy"
         return rule, "hand it in again: mlpcli.load(RUN, data=...) or mlpcli.resume(RUN, data)"
     return "there is no such file", near_path(path)

@@ -19,7 +19,7 @@ from mlpcli.data.readers.arrays import (
     read_npy,
     read_npz,
 )
-from mlpcli.data.readers.find_files import find_file
+from mlpcli.data.readers.find_files import find_file, is_handed_in
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.sources.source_rows import Source, SourceRows, Target
 from mlpcli.data.sources.table_source import target_columns
@@ -48,17 +48,12 @@ def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None, per_
         DataError: the file cannot be used.
     """
     assert spec.path is not None
-    if spec.target is not None and not isinstance(spec.target, dict):
-        raise SpecError(
-            Problem(
-                "an .npz file contains its own target, y",
-                path=("dataset", "target"),
-                received=spec.target,
-                hint="remove it",
-            )
-        )
     weights = spec.weights
     file = read_npz(path, spec.path, [SPLIT_KEYS, KEYS], also=weights)
+    if spec.target is not None and not isinstance(spec.target, dict):
+        whose = "arrays (x, y) contain their" if is_handed_in(path) else "an .npz file contains its"
+        rule, key = f"{whose} own target, y", ("dataset", "target")
+        raise SpecError(Problem(rule, path=key, received=spec.target, hint="remove it"))
     if "x" in file.arrays:
         source_rows = weighted(array_rows(file, "x", "y", classes=classes, per_step=per_step), file, weights)
         return _array_source(source_rows, None, spec)

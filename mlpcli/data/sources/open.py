@@ -11,7 +11,7 @@ import numpy as np
 from mlpcli.data.images.image_reading import image_column, images_beside_columns
 from mlpcli.data.readers.arrays import KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.dialect import PLAIN, Dialect
-from mlpcli.data.readers.find_files import are_images, find_files, is_table
+from mlpcli.data.readers.find_files import are_images, find_files, is_handed_in, is_table
 from mlpcli.data.readers.tables import ReadTable, check_columns, open_tables, read_table
 from mlpcli.data.request import Request
 from mlpcli.data.sources.array_source import (
@@ -33,7 +33,7 @@ from mlpcli.data.sources.table_rows import Columns, table_rows
 from mlpcli.data.sources.table_source import dialect_of, open_table_source
 from mlpcli.data.split_columns import no_column_problems
 from mlpcli.data.types import ALWAYS, PerStep, TargetKind
-from mlpcli.errors import Problem, SpecError
+from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.spec.schema import DatasetSpec
 
 TABLE_KEYS = (
@@ -227,7 +227,11 @@ def _read_array_split(
     npy = path.suffix.lower() == ".npy"
     if npy or is_table(path):
         rule = "an .npy file holds no target" if npy else "must be arrays, as the dataset is"
-        hint = "give an .npz file with x and y"
+        hint = "hand in arrays (x, y)" if is_handed_in(path) else "give an .npz file with x and y"
+        raise SpecError(Problem(rule, path=("dataset", split), received=text, hint=hint))
+    if source.main.table is not None:
+        rule = "must be a table, as the dataset is"
+        hint = f"give one with the columns {listing((*source.features, *source.target), 8)}"
         raise SpecError(Problem(rule, path=("dataset", split), received=text, hint=hint))
     arrays = read_npz(path, text, [KEYS], also=weights)
     per_step = ALWAYS if source.main.steps else ()
