@@ -73,12 +73,27 @@ def feature_problems(
         seen.add(name)
 
 
-def no_features(file: TableFile, features: tuple[str, ...]) -> Problem:
-    """Return the problem of a table without a usable feature, or with one that has no name."""
+MOST_NAMED = 8
+"""Columns that are named of those that are left out for one reason."""
+
+
+def no_features(file: TableFile, features: tuple[str, ...], left_out: Mapping[str, str]) -> Problem:
+    """Return the problem of a table without a usable feature, or with one that has no name.
+
+    Args:
+        file: the table.
+        features: that are used.
+        left_out: why each of the others is none.
+    """
     path = ("dataset", "features")
     if not features:
         hint = "name some with features" if len(file.names) > 1 else ""
-        return Problem("there is no column left besides the target", path=path, hint=hint)
+        by_reason: dict[str, list[str]] = {}
+        for name, why in left_out.items():
+            by_reason.setdefault(why, []).append(repr(name))
+        reasons = "; ".join(f"{listing(names, MOST_NAMED)}: {why}" for why, names in by_reason.items())
+        rule = "there is no column left besides the target"
+        return Problem(f"{rule}; left out are {reasons}" if left_out else rule, path=path, hint=hint)
     hint = "name it in the file, or list the columns to use; pandas writes such a column unless index=False"
     return Problem(
         f"is required when a column has no name, as {listing(file.unnamed)} of {file.origin.label}",

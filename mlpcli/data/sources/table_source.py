@@ -43,6 +43,7 @@ AS_WRITTEN = ("categorical", "date", "text", "image")
 """The kinds of columns whose cells are read as texts."""
 
 ASIDE = "it divides the rows into splits; name it under dataset.features to use it"
+IGNORED = "the spec ignores it"
 
 
 def open_table_source(
@@ -74,7 +75,9 @@ def open_table_source(
     chosen = _with_others(chosen, columns, file, listed=isinstance(spec.features, list))
     unnamed = [name for name in file.unnamed if name in chosen.used and name not in (spec.features or ())]
     if not chosen.used or unnamed:
-        raise SpecError(no_features(file, tuple(chosen.used)))
+        ignored = dict.fromkeys((name for name in chosen.ignored if name in file.names), IGNORED)
+        why = {**chosen.excluded, **ignored, **_taken_otherwise(file, spec)}
+        raise SpecError(no_features(file, tuple(chosen.used), why))
     only = targets.get("", ())
     return Source(
         rows,
@@ -105,6 +108,12 @@ def _with_others(chosen: Features, columns: Columns, file: TableFile, *, listed:
     known = used | {*aside}
     unread = (name for name in file.names if name not in known)  # `resolved.yaml` ignores them
     return replace(chosen, excluded=chosen.excluded | aside, ignored=(*chosen.ignored, *unread))
+
+
+def _taken_otherwise(file: TableFile, spec: DatasetSpec) -> dict[str, str]:
+    """Return why columns are no features which the spec takes for something else."""
+    aside = {name: ASIDE for name, _ in wanted_columns(spec) if name in file.names}
+    return aside | ({spec.weights: "it is the weight of the rows"} if spec.weights in file.names else {})
 
 
 def columns_of_spec(
@@ -146,7 +155,7 @@ def columns_of_spec(
         left = {*taken, spec.weights, *(name for name in dividing if name not in (named or ()))}
         features = tuple(name for name in file.names if name not in left)
     if not features:
-        raise SpecError(no_features(file, features))
+        raise SpecError(no_features(file, features, _taken_otherwise(file, spec)))
     labels = {
         output: len(names) == 1 and target_kinds.get(output) != "numbers" for output, names in targets.items()
     }
