@@ -130,7 +130,7 @@ def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) 
     if json:
         console.show_json(report.evaluation_json(run.label, run.folder, evaluation))
     else:
-        report.show_evaluation(run.label, evaluation)
+        report.show_evaluation(run, evaluation)
         if folder is not None and evaluation.figures:
             from mlpcli.inference.evaluation_figures import MOST_WORST
 

@@ -254,6 +254,7 @@ def _propose(
     from mlpcli.data.inspect.check_proposal import propose_checked
     from mlpcli.data.inspect.effort import check_effort
     from mlpcli.data.inspect.propose_spec import find_risks, propose_spec
+    from mlpcli.data.inspect.regular_times import series_notes
     from mlpcli.data.inspect.survey import survey_table
     from mlpcli.data.inspect.survey_images import image_warnings
     from mlpcli.data.inspect.table_images import survey_table_images, without_images
@@ -286,7 +287,7 @@ def _propose(
         why=found_task.reason,
         rows=survey.table.rows - left_out,
         rows_without_target=left_out,
-        notes=survey.table.notes,
+        notes=(*survey.table.notes, *series_notes(survey, splits)),
         splits=splits,
         warnings=[*find_risks(survey), *(line for each in images.values() for line in image_warnings(each))],
         spec=text,

@@ -12,17 +12,18 @@ from mlpcli.printable import counted
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.fitted_predictions import coverage_json, show_coverage
 from mlpcli.report.group_tables import groups_json, show_groups
-from mlpcli.report.interval_words import ends_text, interval_notes, interval_text, value_text
+from mlpcli.report.interval_words import ends_text, interval_notes, interval_text, later_rows_note, value_text
 from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import Screen, console, table
+from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
 
 
-def show_evaluation(label: str, evaluation: Evaluation) -> None:
+def show_evaluation(run: Run, evaluation: Evaluation) -> None:
     """Show the metrics, and for each class one line with precision, recall and F1."""
     out = console()
-    out.print(Text(f"{label} on {evaluation.source}: {counted(evaluation.rows, 'row')}", style="bold"))
-    _show_metrics(evaluation)
+    out.print(Text(f"{run.label} on {evaluation.source}: {counted(evaluation.rows, 'row')}", style="bold"))
+    _show_metrics(run, evaluation)
     for scores in evaluation.scores:
         out.print()
         out.print(_score_table(out, scores))
@@ -54,7 +55,7 @@ def _score_table(out: Screen, scores: OutputScores) -> Table:
     return table(columns[:-1], [row[:-1] for row in rows])
 
 
-def _show_metrics(evaluation: Evaluation) -> None:
+def _show_metrics(run: Run, evaluation: Evaluation) -> None:
     """Show the metrics, with their intervals where there are some."""
     out, found = console(), evaluation.intervals
     if found is None or not found.bounds:
@@ -63,7 +64,8 @@ def _show_metrics(evaluation: Evaluation) -> None:
     else:
         rows = [(k, value_text(found, k, v), interval_text(found, k)) for k, v in evaluation.metrics.items()]
         out.print(table(("metric", "value", f"{found.method['level']:.0%} interval"), rows))
-    for note in [] if found is None else interval_notes(found):
+    later = later_rows_note(run, evaluation.source) if found is not None and found.bounds else ""
+    for note in [*([] if found is None else interval_notes(found)), *([later] if later else [])]:
         for line in wrapped_text(note, out.room):
             out.print(Text(line, style="dim"))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlpcli.report.console import format_number
+from mlpcli.runs.comparison import settings_of
+from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Intervals
 
 UNDEFINED = "undefined"
@@ -34,6 +36,14 @@ def interval_notes(intervals: Intervals) -> list[str]:
         *(f"{names}: {UNDEFINED}: {text}" for text, names in _by_text(intervals.undefined).items()),
         *(f"{names}: no interval: {text}" for text, names in _by_text(left_out).items()),
     ]
+
+
+def later_rows_note(run: Run, split: str) -> str:
+    """Return what intervals do not say of rows that were split off by time; an empty text of others."""
+    if f"dataset.{split}.last" not in (found := settings_of(run)) or f"dataset.{split}.by" not in found:
+        return ""
+    how_sure = "an interval says how sure a value is for rows of their time, not for later ones"
+    return f"the {split} rows are later than the training rows: {how_sure}"
 
 
 def _by_text(texts: Mapping[str, str]) -> dict[str, str]:

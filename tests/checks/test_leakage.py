@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,9 @@ def test_init_divides_by_groups_or_by_time_where_the_table_looks_like_it(mlpcli:
     shown = mlpcli("init", sales, "--target", "sales", "-o", spec, "--force", "--json").out
     proposal = json.loads(shown)
     assert proposal["splits"].startswith("splits by latest rows: the rows are in the order of the dates")
+    assert any(
+        "'when' are 1 day apart; a row knows of earlier ones only" in each for each in proposal["notes"]
+    )
     dataset = yaml.safe_load(spec.read_text())["dataset"]
     assert dataset["test"] == {"last": 0.2, "by": "when"} == dataset["validation"]
     assert dataset["features"]["when"]["parts"] == ["month", "weekday"]
@@ -226,3 +230,27 @@ def test_a_column_that_determines_the_target_is_named_from_init_to_compare(
     assert f"in B, {alone}" in " ".join(shown.out.split())
     document = json.loads(mlpcli("compare", "fair", "all", "--runs-dir", runs_dir, "--no-test", "--json").out)
     assert document["leaking"] == [None, "yearly rent"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "split", "wanted"),
+    [
+        (lambda n: n, None, "the dates in column 'at' are 1 hour apart"),
+        (lambda n: 7 * 24 * (n * 37 % 100), None, "the dates in column 'at' are 1 week apart"),
+        (lambda n: n * n, None, "the test rows are the latest"),
+        (lambda n: n * n * 37 % 1001, "random", None),
+        (lambda n: n // 2, "random", None),
+    ],
+)
+def test_init_says_of_a_series_that_rows_know_nothing_of_earlier_ones(
+    mlpcli: Cli, tmp_path: Path, hours: Callable[[int], int], split: str | None, wanted: str | None
+) -> None:
+    start = datetime(2024, 1, 1)
+    rows = [[(start + timedelta(hours=hours(n))).isoformat(" "), n % 5, n * 0.5] for n in range(100)]
+    table = write(tmp_path / "t.csv", "at,kind,sales", [list(row) for row in rows])
+    options = ["--split", split] if split else []
+    shown = mlpcli("init", table, "--target", "sales", "-o", tmp_path / "s.yaml", *options)
+    assert shown.status == 0, shown.err
+    said = " ".join(shown.out.split())
+    assert wanted in said if wanted else "earlier ones" not in said, said
+    assert ("'Predict what comes next'" in said) == (wanted is not None)

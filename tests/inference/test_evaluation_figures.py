@@ -296,6 +296,10 @@ def test_dates_are_drawn_beside_the_errors_where_a_drift_shows(
     assert drawn["day"].dtype == "datetime64[s]"
     assert drawn["day"].min() == np.datetime64("2024-04-06")
     assert set(np.round(drawn["x"], 5)) == {0, 1, 2, 3, 4}
+    said = " ".join(mlpcli("evaluate", run.folder, "--no-figures").out.split())
+    assert said.count("the test rows are later than the training rows: an interval says") == 1
+    train = mlpcli("evaluate", run.folder, "--no-figures", "--split", "train")
+    assert "later than the training rows" not in train.out
 
 
 def test_whole_numbers_come_back_whole_from_the_normal_values_of_their_quantiles() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shlex
@@ -18,6 +19,7 @@ from tests.conftest import ROOT, Result
 
 PAGE = (ROOT / "docs" / "howto.md").read_text(encoding="utf-8")
 RECIPES = {part.split("\n", 1)[0]: part for part in PAGE.split("\n## ")[1:]}
+NEXT = "Predict what comes next"
 QUICK = ("--set", "fit.epochs=2", "--set", "fit.engine=graph")
 
 
@@ -55,14 +57,41 @@ def test_the_commands_that_end_work_in_their_order(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shown: dict[str, str] = {}
-    for recipe in ("Use a layer of your own", "Use a loss of your own", "Predict several outputs"):
+    for recipe in ("Use a layer of your own", "Use a loss of your own", "Predict several outputs", NEXT):
         write_files(recipe, tmp_path)
+        for script in ("demand.py", "lags.py") if recipe == NEXT else ():
+            exec((tmp_path / script).read_text(encoding="utf-8"), {})
         for command in commands(recipe):
             result = mlpcli(*command, *(QUICK if command[0] == "train" else ()))
             assert (result.status, command) == (0, command), result.err
             shown[f"{command[0]} {recipe}"] = result.out
     assert re.search(r"Scaled.* 4\b", shown["check Use a layer of your own"])
     assert "predicted_rent,predicted_balcony" in (tmp_path / "both.csv").read_text().split("\n")[0]
+
+
+def test_the_lags_of_the_recipe_are_known_when_a_row_is_predicted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlpcli: Callable[..., Result]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    specs = write_files(NEXT, tmp_path)
+    for script in ("demand.py", "lags.py"):
+        exec((tmp_path / script).read_text(encoding="utf-8"), {})
+    with open("demand.csv", newline="") as file:
+        series = [float(row["demand"]) for row in csv.DictReader(file)]
+    with open("lagged.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    start = len(series) - len(rows)
+    for place in (0, 1, 1000, len(rows) - 1):
+        at, row = start + place, rows[place]
+        for lag in (24, 48, 168):
+            assert float(row[f"lag_{lag}"]) == series[at - lag]
+        known = series[: at - 23]
+        assert float(row["week_mean"]) == pytest.approx(np.mean(known[-168:]), abs=1e-3)
+        assert float(row["change"]) == pytest.approx(series[at] - known[-1], abs=1e-3)
+    assert load_spec(specs[1]).spec.dataset.test == load_spec(specs[0]).spec.dataset.test
+    for spec in specs:
+        result = mlpcli("check", spec)
+        assert (result.status, "from 2024-07-" in result.out) == (0, True), result.err
 
 
 def test_the_loss_of_the_recipe_is_what_it_says(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from mlpcli.errors import UsageError
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.resolve import inline
 
+LATEST = "splits by latest rows"
+"""What is said first of a split by time."""
+
 
 @dataclass(frozen=True)
 class ProposedSplit:
@@ -38,8 +41,8 @@ class ProposedSplit:
 
     def why(self) -> str:
         """Return what to say of it, and how to have random splits."""
-        what = "latest rows" if self.sort == "time" else "whole groups"
-        return f"splits by {what}: {self.reason}; for random splits add --split random"
+        what = LATEST if self.sort == "time" else "splits by whole groups"
+        return f"{what}: {self.reason}; for random splits add --split random"
 
 
 def propose_split(survey: Survey, wanted: str | None) -> ProposedSplit | None:
