@@ -305,7 +305,12 @@ def test_a_wide_table_gets_a_spec_that_can_be_read(mlpcli: Callable[..., Result]
     assert made.status == 0, made.err
     text = (tmp_path / "wide.yaml").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 60
-    assert load_spec(tmp_path / "wide.yaml").spec.dataset.features is None
+    named = load_spec(tmp_path / "wide.yaml").spec.dataset.features  # those that determine the target
+    assert isinstance(named, dict)
+    assert list(named) == [f"c{7 * place}" for place in range(10)]
+    words = " ".join((made.out + made.err).split())
+    assert words.count("determines the target 'y' by itself") == 10
+    assert "162 more columns determine the target by themselves" in words
 
 
 def test_check_has_no_advice_on_what_init_writes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from mlpcli.printable import counted, verb
 
 MAX_DUPLICATES = 10
 """Columns that are the same as others are named up to this number, and then counted."""
+
+MAX_LEAKS = 10
+"""Columns that determine the target are named up to this number, and then counted."""
 
 LEAK_CORRELATION = 0.99999
 LEFT_OUT = "training rejects them unless dataset.missing_target is drop, as init writes"
@@ -43,7 +46,7 @@ def find_warnings(survey: Survey, test: str | None = None, images: Collection[st
     found += _same_columns(survey)
     found += groups_in(survey)
     if survey.target is not None:
-        found += [leak_warning(name, survey.target) for name in find_leaks(survey)]
+        found += leak_warnings(find_leaks(survey), survey.target)
         found += _imbalance(survey, survey.target)
     if test is not None:
         found += shared_with(survey, test)
@@ -113,9 +116,15 @@ def find_leaks(survey: Survey) -> list[str]:
     return [name for name in survey.features.used if _determines(survey, name, aim)]
 
 
-def leak_warning(name: str, target: str) -> str:
-    """Return a sentence on a column that determines the target."""
-    return f"column {name!r} determines the target {target!r} by itself; is it known when predicting?"
+def leak_warnings(leaks: Sequence[str], target: str) -> list[str]:
+    """Return a sentence on each column that determines the target; of many, the first ones and a number."""
+    found = [
+        f"column {name!r} determines the target {target!r} by itself; is it known when predicting?"
+        for name in leaks[:MAX_LEAKS]
+    ]
+    if more := len(leaks[MAX_LEAKS:]):
+        found.append(f"{counted(more, 'more column')} {verb(more, 'determine')} the target by themselves")
+    return found
 
 
 def _determines(survey: Survey, name: str, aim: Profile) -> bool:

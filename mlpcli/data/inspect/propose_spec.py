@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.effort import Effort
-from mlpcli.data.inspect.find_warnings import find_leaks, leak_warning
+from mlpcli.data.inspect.find_warnings import MAX_LEAKS, find_leaks, leak_warnings
 from mlpcli.data.inspect.propose_network import Apart, propose_network, validation_share
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_features
 from mlpcli.data.inspect.propose_splits import ProposedSplit, uncovered_parts, used_columns
@@ -172,10 +172,13 @@ def find_risks(survey: Survey) -> list[str]:
     ]
     risks += survey.features.notes
     if survey.target:
+        leaks = find_leaks(survey)
+        warnings = leak_warnings(leaks, survey.target)
         risks += [
-            f"{leak_warning(name, survey.target)} If not, write {scalar(name)}: ignore under features"
-            for name in find_leaks(survey)
+            f"{warning} If not, write {scalar(name)}: ignore under features"
+            for name, warning in zip(leaks[:MAX_LEAKS], warnings[:MAX_LEAKS], strict=True)
         ]
+        risks += warnings[MAX_LEAKS:]
     if survey.target and survey.profiles[survey.target].identifier:
         risks.append(f"the target {survey.target!r} looks like an identifier, which nothing can predict")
     if rare := rare_classes(survey):
@@ -310,6 +313,7 @@ def _features(
     """Yield a line for each column; where there are many, for those alone that differ from the inferred."""
     used, excluded = used_columns(survey, division), survey.features.excluded
     wide, leaks = len(used) + len(excluded) > MOST_LISTED, find_leaks(survey)
+    leaks = leaks[:MAX_LEAKS] if wide else leaks
     lines = [*picture_features(pictures, effort)]
     for name, spec in used.items():
         if what := _what_is_wrong(survey, name):
