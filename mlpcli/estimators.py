@@ -59,8 +59,8 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
 
         Args:
             effort: How large the network is and how long it trains, as in `mlpcli init`: fast, good, best.
-            spec: A spec instead of the one that `init` writes. The rows that are handed to `fit` take the place
-                of its dataset's `path`, `target` and `test`.
+            spec: A spec instead of the one that `init` writes. The rows that are handed to `fit` take the
+                place of its dataset's `path`, `target` and `test`.
             set: Changes of the spec, by path: `{"fit.batch_size": 64}`.
             epochs: At most; as `fit.epochs`.
             random_state: The seed of the training and the splits; None for the spec's own.
