@@ -7,8 +7,9 @@ A command is in the file of its name: `check`, `code`, `compare`, `doctor`, `eva
 refuses.
 
 They share `options`, `data_options`, `completion`, `spec_file` (the spec that is named), `named` (the run
-that is named), `findings` of the doctor. Parts of one: `examples`, `init_images`, `inspect_images`,
-`explanation_lines`, `predict_explain`, `train_flags`, `with_replicas`.
+that is named), `findings` of the doctor; `shell_completion` is what bash and zsh do with a completion.
+Parts of one: `examples`, `init_images`, `inspect_images`, `explanation_lines`, `predict_explain`,
+`train_flags`, `with_replicas`.
 
 Importing this package imports nothing else of the program: that takes a third of a second, and Ctrl-C in it
 must end the process as quietly as later. Therefore `run` first installs handlers for the stopping signals.

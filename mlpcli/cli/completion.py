@@ -146,3 +146,63 @@ def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
     except (MlpcliError, OSError):
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_run_column(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the columns of a RUN that is typed already: of its table where that is there, or of its model.
+
+    Args:
+        ctx: of the command, for its RUN and --runs-dir, and for DATA or --data, whose columns come first.
+        incomplete: what is typed so far.
+
+    Returns:
+        the columns' names.
+    """
+    from mlpcli.errors import MlpcliError
+    from mlpcli.model.run_contract import run_contract
+    from mlpcli.runs.folder import find_run
+
+    named = _argument(ctx, "run")
+    if named is None:
+        return []
+    try:
+        run = find_run(named, _runs_dir(ctx))
+        contract = run_contract(run)
+        columns = _columns_of(_data(ctx, named) or _table_of(run.folder))
+        names = dict.fromkeys(columns or (*contract.features, *contract.target))
+    except (MlpcliError, OSError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _data(ctx: typer.Context, run: str) -> object:
+    """Return DATA or --data, also where an unfinished option keeps the line from being parsed."""
+    words = list(ctx.args)
+    if "--data" in words[:-1]:
+        return words[words.index("--data") + 1]
+    arguments = [each.name for each in ctx.command.params if each.param_type_name == "argument"]
+    given = ctx.params.get("data")
+    if given or "data" not in arguments or run not in words:
+        return given
+    return next((word for word in words[words.index(run) + 1 :] if not word.startswith("-")), None)
+
+
+def _table_of(run_dir: Path) -> Path | None:
+    """Return the table that a run was trained on; None if it has another kind of data."""
+    from mlpcli.spec.yaml_reader import read_text
+
+    data = read_text(run_dir / "resolved.yaml").data
+    section = data.get("dataset") if isinstance(data, dict) else None
+    path = section.get("path") if isinstance(section, dict) else None
+    return Path(path) if isinstance(path, str) else None
+
+
+def _columns_of(data: object) -> tuple[str, ...]:
+    """Return the columns of a table; none where it is not there."""
+    from mlpcli.data.inspect.completions import column_names
+    from mlpcli.errors import MlpcliError
+
+    try:
+        return column_names(Path(str(data))) if data else ()
+    except (MlpcliError, OSError):
+        return ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run_column
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
@@ -43,6 +44,7 @@ ByOption = Annotated[
         metavar="COLUMN",
         help="Every metric by group of rows, the worst first: by a column of the data, the target, or "
         "predicted_TARGET. Repeatable; a,b works too.",
+        autocompletion=complete_run_column,
     ),
 ]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run_column
 from mlpcli.cli.options import (
     RUNS_DIR,
     BestOption,
@@ -41,6 +42,7 @@ def label_check(
         typer.Option(
             metavar="COLUMN",
             help="A column of the data to copy to the file; default: all. Repeatable; a,b works too.",
+            autocompletion=complete_run_column,
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,

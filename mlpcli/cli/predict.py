@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
+from mlpcli.cli.completion import complete_run_column
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
@@ -72,7 +73,11 @@ OutputOption = Annotated[
 ]
 KeepOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="COLUMN", help="Pass a column of DATA through. Repeatable; a,b works too."),
+    typer.Option(
+        metavar="COLUMN",
+        help="Pass a column of DATA through. Repeatable; a,b works too.",
+        autocompletion=complete_run_column,
+    ),
 ]
 OnUnknownOption = Annotated[
     str | None,

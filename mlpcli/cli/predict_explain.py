@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run_column
 from mlpcli.cli.options import output_problems
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ GroupOption = Annotated[
         metavar="A,B",
         help="With --explain: explain columns together; NAME=A,B names them, 'correlated' takes those with "
         "a rank correlation from 0.8 on. Repeatable.",
+        autocompletion=complete_run_column,
     ),
 ]
 BackgroundOption = Annotated[

@@ -37,6 +37,7 @@ from mlpcli.cli.reproduce import reproduce
 from mlpcli.cli.runs import runs
 from mlpcli.cli.schema import schema
 from mlpcli.cli.serve import serve
+from mlpcli.cli.shell_completion import use_own_completion
 from mlpcli.cli.tensorboard import tensorboard
 from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
@@ -158,7 +159,9 @@ def _reader_has_gone(error: SystemExit) -> bool:
 @cache
 def _command() -> Callable[..., object]:
     """Return all commands, as Typer makes them of their functions; that takes as long as a short command."""
-    return typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    use_own_completion()
+    return command
 
 
 def _interrupted(error: BaseException) -> str:
