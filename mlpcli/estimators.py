@@ -145,6 +145,8 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
             drawn = isinstance(self.random_state, np.random.RandomState)
             seed = check_random_state(self.random_state).randint(2**31) if drawn else self.random_state
             yield setting_of("seed", seed)
+        if self.spec is None and not any(name.split(".")[0] == "predict" for name in self.set or {}):
+            yield "predict=null"  # as in scikit-learn, the most probable class is predicted
         if self.epochs is not None:
             yield setting_of("fit.epochs", self.epochs)
         yield from settings_of(self.set)

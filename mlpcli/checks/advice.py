@@ -26,6 +26,7 @@ from mlpcli.errors import KeyPath
 from mlpcli.printable import counted, verb
 from mlpcli.runs.results import Advice
 from mlpcli.spec.member_axis import MEMBER_DENSE, MEMBERS
+from mlpcli.spec.predictions import threshold_metric
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 
 if TYPE_CHECKING:
@@ -134,11 +135,15 @@ def _classes(spec: Spec, dataset: Dataset) -> Iterator[Advice]:
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
         if counts[most] < SKEWED * counts[least] or spec.fit.class_weight is not None:
             continue
+        if spec.predict is not None and spec.predict.threshold is not None:
+            continue
         if any(canonical(metric, "metrics") in OF_EACH_CLASS for metric in _metrics(spec, name)):
             continue
         what = f"the classes of {name}" if name else "the classes"
         seen = f"{what} are skewed: {counted(counts[most], 'row')} of {most}, {counts[least]:,} of {least}"
-        fix = "set fit.class_weight: balanced, and look at precision and recall of each class"
+        metric = threshold_metric([*counts].index(least))
+        threshold = f"predict: {{threshold: {{metric: {metric}}}}} or " if len(counts) == 2 else ""
+        fix = f"set {threshold}fit.class_weight: balanced, and look at precision and recall of each class"
         yield Advice(seen, fix, "always predicting the majority class looks accurate", ("dataset",))
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpcli.data.inspect.rare_class import threshold_lines
 from mlpcli.doctor.examine import examine_run
+from mlpcli.estimators import MlpClassifier
 from mlpcli.runs.folder import Run
 from mlpcli.spec.edit_spec import edit_text
+from mlpcli.spec.load import load_spec
 from mlpcli.statistics.class_areas import class_area, class_areas, mean_area
 from tests.bare_runs import BARE, Notes, train_bare
 from tests.conftest import Result
@@ -35,8 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of which 8% are `yes`, whose probability a column raises to at most 0.4."""
     made = tmp_path_factory.mktemp("skewed")
     draw = np.random.default_rng(3)
-    x = draw.uniform(-1, 1, size=(1500, 2))
-    left = np.where(draw.uniform(size=1500) < 1 / (1 + np.exp(3 - 2 * x[:, 0])), "yes", "no")
+    x = draw.uniform(-1, 1, size=(2500, 2))
+    left = np.where(draw.uniform(size=2500) < 1 / (1 + np.exp(3 - 2 * x[:, 0])), "yes", "no")
     lines = [f"{a:.3f},{b:.3f},{c}" for (a, b), c in zip(x, left, strict=True)]
     (made / "churn.csv").write_text("\n".join(["a,b,left", *lines]) + "\n", encoding="utf-8")
     (made / "churn.yaml").write_text(SPEC, encoding="utf-8")
@@ -93,6 +96,42 @@ def test_the_line_of_the_baselines_has_the_metrics_of_the_spec(
     assert line.startswith("baseline test accuracy: majority class 0.9")
     assert "; auc: majority class 0.5000, linear model 0." in line
     assert "why, and a patch: mlpcli doctor churn/" in shown.out
+
+
+def test_init_writes_a_threshold_for_a_rare_class_and_estimators_leave_it_out(
+    folder: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    spec = tmp_path / "new.yaml"
+    shown = mlpcli("init", folder / "churn.csv", "--target", "left", "-o", spec, "--effort", "fast")
+    assert shown.status == 0, shown.err
+    loaded = load_spec(spec)
+    assert loaded.spec.predict is not None
+    assert loaded.spec.predict.threshold is not None
+    classifier = MlpClassifier()
+    assert "predict=null" in classifier._settings(("left", ""), None)
+    chosen = MlpClassifier(set={"predict.threshold": 0.3})
+    assert "predict=null" not in chosen._settings(("left", ""), None)
+
+
+@pytest.mark.parametrize(
+    ("counts", "last"),
+    [
+        ({"no": 3000, "yes": 300}, "predict: {threshold: {metric: f1}}"),
+        ({"fraud": 300, "ok": 3000}, "predict: {threshold: {metric: balanced_accuracy}}"),
+        ({"no": 3000, "yes": 30}, "# predict: {threshold: {metric: f1}}"),  # 5 validation rows
+        ({"no": 300, "yes": 200}, None),
+        ({"a": 3000, "b": 300, "c": 300}, None),
+    ],
+)
+def test_which_class_is_rare_decides_how_the_threshold_is_chosen(
+    counts: dict[str, int], last: str | None
+) -> None:
+    lines = list(threshold_lines(counts, 0.16))
+    assert all(len(line) < 110 for line in lines)
+    if last is None:
+        assert not lines
+    else:
+        assert lines[-1].replace('"', "'").startswith(last)
 
 
 def test_areas_are_those_of_scikit_learn_and_know_what_chance_gives() -> None:

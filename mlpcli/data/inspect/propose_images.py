@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlpcli.data.inspect.effort import Effort
+from mlpcli.data.inspect.rare_class import threshold_lines
 from mlpcli.data.inspect.survey import are_imbalanced
 from mlpcli.data.inspect.survey_images import ImageSurvey
 from mlpcli.errors import DataError, Problem
@@ -245,6 +246,8 @@ def _training(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Itera
     images = len(survey.good) * (0.64 if not source.splits else 0.8)
     uneven = not source.numbers and are_imbalanced({k: v for k, v in counts.items() if v})
     yield from image_training([survey], images, effort, uneven=uneven)
+    if not source.numbers:
+        yield from threshold_lines({k: v for k, v in counts.items() if v}, 0.16)
 
 
 def image_training(

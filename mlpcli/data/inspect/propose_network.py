@@ -13,6 +13,7 @@ from mlpcli.data.inspect.effort import Effort
 from mlpcli.data.inspect.propose_images import image_training
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_inputs, picture_layers
 from mlpcli.data.inspect.propose_text import text_inputs, text_layers
+from mlpcli.data.inspect.rare_class import threshold_lines
 from mlpcli.data.inspect.survey import Survey, are_imbalanced
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
@@ -287,6 +288,7 @@ def _fit(survey: Survey, training: Training) -> Iterator[str]:
     yield "  - SwapEMAWeights: {swap_on_epoch: true}   # validates, stops by and keeps the averages"
     patience = min(training.patience, epochs // 2)
     yield f"  - EarlyStopping: {{patience: {patience}, min_delta: 1e-4, restore_best_weights: true}}"
+    yield from threshold_lines(survey.class_counts, 0.8 * validation_share(survey))
 
 
 def _rows(survey: Survey) -> int:
