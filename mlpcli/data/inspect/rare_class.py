@@ -35,6 +35,6 @@ def threshold_lines(counts: Mapping[str, int], held_out: float) -> Iterator[str]
         yield f"# {name} is rare, and may never be predicted; to predict it from a lower probability on:"
         yield f"# {line}"
         return
-    yield f"# {name} is rare: from which probability on it is predicted is chosen on the validation rows, else"
-    yield "# from 0.5 on, which few rows reach. Probabilities stay as they are; the accuracy may be lower"
+    yield f"# {name} is rare: validation rows choose from which probability on it is predicted; from 0.5 on"
+    yield "# few rows would be. Probabilities stay as they are; the accuracy may be lower"
     yield line
