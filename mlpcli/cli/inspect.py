@@ -165,14 +165,15 @@ def _show(survey: Survey, warnings: list[str], target: str | None, *, json: bool
     from mlpcli.report import console
     from mlpcli.report import inspect as report
 
+    classes = survey.class_counts if (survey.task and survey.task.kind == "classification") else {}
     if json:
         console.show_json(
             report.survey_json(
-                survey.path, survey.table.rows, target, _columns(survey), warnings, _task(survey)
+                survey.path, survey.table.rows, target, _columns(survey), warnings, _task(survey), classes
             )
         )
     else:
-        report.show_survey(survey.path, survey.table.rows, _columns(survey), warnings, _task(survey))
+        report.show_survey(survey.path, survey.table.rows, _columns(survey), warnings, _task(survey), classes)
 
 
 def _check_alone(fail_on: str | None) -> None:

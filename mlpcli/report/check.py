@@ -13,12 +13,19 @@ from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
 from mlpcli.machine import format_bytes
 from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, show_line
-from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, collapsed, layer_table, shape_text, wrapped_text
-from mlpcli.report.screen import LONGEST_NAME, console, cut, table
+from mlpcli.report.narrow import (
+    MOST_LAYERS,
+    SHOWN_LAYERS,
+    collapsed,
+    layer_table,
+    shape_text,
+    shares_text,
+    wrapped_text,
+)
+from mlpcli.report.screen import console, table
 from mlpcli.runs.results import Advice, Forecast
 from mlpcli.spec.load import LoadedSpec
 
-MOST_CLASSES = 12
 MOST_TRAININGS = 20
 DEFAULT_RUNS = Path("runs")
 
@@ -45,7 +52,7 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec, settings: Sequence[str
         if (rest := len(forecast.trainings) - len(shown)) > 0:
             out.print(Text(f"and {rest} more"))
     for output, counts in forecast.classes.get("train", {}).items():
-        _labelled("classes", f"{output + ': ' if output else ''}{_balance(counts)}")
+        _labelled("classes", f"{output + ': ' if output else ''}{shares_text(counts)}")
     out.print()
     out.print(_layer_table(forecast, loaded))
     fixed = plan.parameters - plan.trainable
@@ -102,15 +109,6 @@ def _line(place: Place, loaded: LoadedSpec) -> str:
     if place.flag:
         return "--set"
     return str(place.line) if place.file == loaded.text.file else f"{Path(place.file).name}:{place.line}"
-
-
-def _balance(counts: dict[str, int]) -> str:
-    total = max(1, sum(counts.values()))
-    shown = [
-        f"{cut(name, LONGEST_NAME)} {count:,} ({100 * count / total:.1f}%)" for name, count in counts.items()
-    ]
-    rest = len(shown) - MOST_CLASSES
-    return f"{len(counts)}: " + ", ".join(shown[:MOST_CLASSES]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _time(forecast: Forecast) -> str:

@@ -85,6 +85,12 @@ def show_sentence(text: str, *, label: str = "", stderr: bool = False, style: st
         out.print(Text(line, style=style), soft_wrap=True)
 
 
+def show_dropped(dropped: Sequence[str]) -> None:
+    """Say on stderr which columns of a table were left out."""
+    if dropped:
+        show_sentence(f"left out, since too wide: {', '.join(dropped)}; --json has everything", stderr=True)
+
+
 def fitting_table(out: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """Return a plain table, transposed where the console is too narrow for it."""
     shown = table(columns, rows)

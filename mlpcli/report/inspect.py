@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from mlpcli.printable import counted, printable
-from mlpcli.report.console import show_line, show_sentence
-from mlpcli.report.narrow import whole_table
+from mlpcli.report.console import show_dropped, show_line, show_sentence
+from mlpcli.report.narrow import shares_text, whole_table
 from mlpcli.report.screen import Screen, console, cut, table, width_of
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", ".:-=+*%#"
@@ -42,8 +42,9 @@ def show_survey(
     columns: Mapping[str, Column],
     warnings: Sequence[str],
     task: tuple[str, str] | None,
+    classes: Mapping[str, int],
 ) -> None:
-    """Show one line per column, then the task and why it is proposed, then the warnings."""
+    """Show one line per column, then the task and why it is proposed, the classes, and the warnings."""
     out = console()
     show_line(f"{path}: {counted(rows, 'row')}, {counted(len(columns), 'column')}")
     lines = [
@@ -57,9 +58,13 @@ def show_survey(
         )
         for name, column in columns.items()
     ]
-    out.print(_columns_table(out, lines))
+    shown, left_out = _columns_table(out, lines)
+    out.print(shown)
+    show_dropped(left_out)
     if task:
         show_sentence(f"{task[0]}: {task[1]}", label="task ")
+    if classes:
+        show_sentence(shares_text(classes), label="classes ")
     for warning in warnings:
         show_sentence(warning, style="yellow")
 
@@ -69,8 +74,8 @@ FEWER = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 3), (0, 1, 2), (0, 1))
 """The columns that are shown where there is less and less room: names and kinds stay whole."""
 
 
-def _columns_table(out: Screen, lines: Sequence[Sequence[str]]) -> Table:
-    """Return the table of the columns, with as much of each as there is room for."""
+def _columns_table(out: Screen, lines: Sequence[Sequence[str]]) -> tuple[Table, list[str]]:
+    """Return the table of the columns, with as much of each as there is room for; and what is left out."""
     longest = max((width_of(printable(line[0])) for line in lines), default=0)
     for widest in (longest, NAME_ROOM):
         for chosen in FEWER[: len(FEWER) if widest < longest else 3]:
@@ -78,8 +83,8 @@ def _columns_table(out: Screen, lines: Sequence[Sequence[str]]) -> Table:
             left = [place for place, index in enumerate(chosen) if index in (1, 4, 5)]
             shown = whole_table(out, [HEADER[index] for index in chosen], cells, left=left)
             if shown is not None and (shown.columns[0].max_width or 0) >= min(widest, longest):
-                return shown
-    return table(HEADER, lines, names=(0, 5))
+                return shown, [name for index, name in enumerate(HEADER) if index not in chosen]
+    return table(HEADER, lines, names=(0, 5)), []
 
 
 NAME_ROOM = 24
@@ -120,13 +125,15 @@ def survey_json(
     columns: Mapping[str, Column],
     warnings: Sequence[str],
     task: tuple[str, str] | None,
+    classes: Mapping[str, int],
 ) -> dict[str, object]:
-    """Return a table's columns, the proposed task and warnings for scripts."""
+    """Return a table's columns, the proposed task, rows by class and warnings for scripts."""
     return {
         "data": path,
         "rows": rows,
         "target": target,
         **({"task": task[0], "why": task[1]} if task else {}),
+        **({"classes": dict(classes)} if classes else {}),
         "columns": {name: _column_json(column) for name, column in columns.items()},
         "warnings": list(warnings),
     }

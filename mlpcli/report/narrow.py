@@ -5,16 +5,19 @@ A pipe has 80 columns, as most terminals have. Names wrap, or move to a line of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from mlpcli.printable import printable
-from mlpcli.report.screen import Screen, table, width_of
+from mlpcli.report.screen import LONGEST_NAME, Screen, cut, table, width_of
 
 NARROWEST = 12
 """Columns that a text which wraps has at least."""
+
+MOST_CLASSES = 12
+"""Classes whose rows are listed."""
 
 MOST_LAYERS, SHOWN_LAYERS = 24, (12, 8)
 """Layers from which a table of them is collapsed, and those at its beginning and its end that stay."""
@@ -165,3 +168,13 @@ def as_many(pairs: Sequence[str], room: int, *, first: Sequence[int] = (), count
         taken.append(index)
     rest = len(pairs) - len(taken)
     return "  ".join(pairs[index] for index in sorted(taken)) + _more(rest if counted else 0)
+
+
+def shares_text(counts: Mapping[str, int]) -> str:
+    """Return rows by class in words: `2: no 750 (75.0%), yes 250 (25.0%)`."""
+    total = max(1, sum(counts.values()))
+    shown = [
+        f"{cut(name, LONGEST_NAME)} {count:,} ({100 * count / total:.1f}%)" for name, count in counts.items()
+    ]
+    rest = len(shown) - MOST_CLASSES
+    return f"{len(counts)}: " + ", ".join(shown[:MOST_CLASSES]) + (f" and {rest} more" if rest > 0 else "")

@@ -11,7 +11,13 @@ from pathlib import Path
 from rich.text import Text
 
 from mlpcli.printable import counted, printable, verb
-from mlpcli.report.console import format_duration, format_number, show_line, show_sentence, show_text
+from mlpcli.report.console import (
+    format_duration,
+    format_number,
+    show_dropped,
+    show_line,
+    show_text,
+)
 from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, width_of
 from mlpcli.runs.folder import Listing
@@ -127,7 +133,7 @@ def _show_rows(out: Screen, rows: Sequence[Sequence[str]], sort: str | None) -> 
         cells = [[row[index] for index in places] for row in rows]
         left = [place for place, index in enumerate(places) if index in LEFT]
         if _show_table(out, [heads[index] for index in places], cells, left):
-            _show_dropped([COLUMNS[index] for index in used if index not in places])
+            show_dropped([COLUMNS[index] for index in used if index not in places])
             return
     for name, group in groupby(rows, key=lambda row: row[0].partition("/")[0]):
         out.print(Text(name, style="bold", overflow="fold"))
@@ -137,13 +143,7 @@ def _show_rows(out: Screen, rows: Sequence[Sequence[str]], sort: str | None) -> 
             line = [row[0].partition("/")[2], row[2], *best]
             for each in wrapped(line, out.room - 2, indent="  "):
                 out.print(Text(f"  {each}"))
-    _show_dropped([COLUMNS[index] for index in used if index not in (0, 2, 5)])
-
-
-def _show_dropped(dropped: Sequence[str]) -> None:
-    """Say on stderr which columns were left out."""
-    if dropped:
-        show_sentence(f"left out, since too wide: {', '.join(dropped)}; --json has everything", stderr=True)
+    show_dropped([COLUMNS[index] for index in used if index not in (0, 2, 5)])
 
 
 def _show_table(
@@ -194,7 +194,7 @@ def show_columns(
             break
         last = max(place for place, name in enumerate(kept) if name != sort)
         del kept[last if last else -1]
-    _show_dropped([name for name in names if name not in kept])
+    show_dropped([name for name in names if name not in kept])
     show_hidden(hidden)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import IO
@@ -34,11 +35,20 @@ PLAIN_WIDTH = 200
 PIPE_ROOM = 80
 """Columns that tables and progress lines take in a pipe; only messages are longer."""
 
+NARROWEST_PIPE = 40
+"""Fewer columns in COLUMNS count as this."""
+
 LONGEST_NAME = 40
 """Width in columns of a name in a table; with four numbers next to it, the table fits a terminal of 80."""
 
 SHOW_CURSOR = b"\r\n\x1b[?25h"
 """What shows the cursor again, on a line of its own."""
+
+
+def pipe_room() -> int:
+    """Return the columns of tables in a pipe: as the variable COLUMNS says, or 80."""
+    given = os.environ.get("COLUMNS", "")
+    return max(NARROWEST_PIPE, int(given)) if given.isascii() and given.isdigit() else PIPE_ROOM
 
 
 class Screen(Console):
@@ -59,7 +69,7 @@ class Screen(Console):
     @property
     def room(self) -> int:
         """The columns that a table may take."""
-        return self.width if self.is_terminal else min(self.width, PIPE_ROOM)
+        return self.width if self.is_terminal else min(self.width, pipe_room())
 
     def show_cursor(self, show: bool = True) -> bool:
         """Show or hide the cursor; one that is hidden is shown again however the process ends."""

@@ -76,9 +76,9 @@ def test_the_lags_of_the_recipe_are_known_when_a_row_is_predicted(
     specs = write_files(NEXT, tmp_path)
     for script in ("demand.py", "lags.py"):
         exec((tmp_path / script).read_text(encoding="utf-8"), {})
-    with open("demand.csv", newline="") as file:
+    with Path("demand.csv").open(newline="") as file:
         series = [float(row["demand"]) for row in csv.DictReader(file)]
-    with open("lagged.csv", newline="") as file:
+    with Path("lagged.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     start = len(series) - len(rows)
     for place in (0, 1, 1000, len(rows) - 1):

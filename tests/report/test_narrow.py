@@ -183,6 +183,24 @@ def test_the_names_of_layers_wrap_beside_whole_numbers() -> None:
     assert "layer_" * 12 in found
 
 
+def test_inspect_says_what_it_leaves_out_and_how_many_rows_each_class_has(
+    tmp_path: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "a_long_name_of_a_column_of_the_table"
+    rows = [f"{n / 7:.5f},{'yes' if n % 4 else 'no'}" for n in range(200)]
+    (tmp_path / "t.csv").write_text("\n".join([f"{name},left", *rows]) + "\n")
+    shown = mlpcli("inspect", tmp_path / "t.csv", "--target", "left")
+    assert "histogram" not in shown.out
+    assert "left out, since too wide: histogram; --json has everything" in " ".join(shown.err.split())
+    assert "classes 2: no 50 (25.0%), yes 150 (75.0%)" in shown.out
+    monkeypatch.setenv("COLUMNS", "140")
+    wide = mlpcli("inspect", tmp_path / "t.csv", "--target", "left")
+    assert "histogram" in wide.out
+    assert "left out" not in wide.err
+    document = json.loads(mlpcli("inspect", tmp_path / "t.csv", "--target", "left", "--json").out)
+    assert document["classes"] == {"no": 50, "yes": 150}
+
+
 def test_an_error_is_one_line_in_a_pipe_and_breaks_at_words_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
