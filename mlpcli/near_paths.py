@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection
 from pathlib import Path
 
@@ -17,8 +18,8 @@ MOST_LOOKED_AT = 5000
 def near_path(path: Path, endings: Collection[str] = ()) -> str:
     """Return `did you mean 'x'?` for a path that does not exist, or else where it was looked for.
 
-    The first part of the path that is not there is compared with what is in the folder before it; where that
-    is a folder, the rest must be in the folder that is meant.
+    A link that leads nowhere is named. The first part of the path that is not there is compared with what is
+    in the folder before it; where that is a folder, the rest must be in the folder that is meant.
 
     Args:
         path: of a file or a folder.
@@ -28,6 +29,8 @@ def near_path(path: Path, endings: Collection[str] = ()) -> str:
     if folder is None or not missing:
         return ""
     name, *rest = missing
+    if link := broken_link(folder / name):
+        return link
     if rest and (folder / name).is_file():
         return f"{str(folder / name)!r} is a file, not a folder"
     names = _names(folder, () if rest else endings, folders=bool(rest))
@@ -39,6 +42,26 @@ def near_path(path: Path, endings: Collection[str] = ()) -> str:
             return f"did you mean {shown!r}?"
         return f"did you mean the folder {str(folder / found)!r}? it has no {'/'.join(rest)}"
     return f"there is no folder {str(folder / name)!r}" if rest else f"looked in {str(folder.resolve())!r}"
+
+
+def broken_link(path: Path) -> str:
+    """Return a line on a link that leads to no file and no folder; empty for all else.
+
+    Args:
+        path: of the link itself.
+    """
+    try:
+        if not path.is_symlink() or path.exists():
+            return ""
+        target = str(path.readlink())
+        path.stat()
+    except OSError as error:
+        circle = error.errno == errno.ELOOP
+        where = "in a circle" if circle else f"nowhere: there is no {target!r}"
+        return f"{str(path)!r} is a link that leads {where}"
+    except ValueError:  # a NUL in the name
+        return ""
+    return ""
 
 
 def _split(path: Path) -> tuple[Path | None, list[str]]:
@@ -63,7 +86,7 @@ def _names(folder: Path, endings: Collection[str], *, folders: bool) -> list[str
             if count == MOST_LOOKED_AT:
                 break
             fits = entry.is_dir() if folders else not endings or entry.suffix.lower() in endings
-            if fits and not entry.name.startswith("."):
+            if fits and not entry.name.startswith(".") and not broken_link(entry):
                 found.append(entry.name)
     except OSError:
         return []

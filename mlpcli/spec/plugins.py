@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 
 from mlpcli.errors import KeyPath, Place, Problem
 from mlpcli.files import read_ordinary
+from mlpcli.near_paths import broken_link
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.keras_signatures import ANY, PythonFile, Signature
 from mlpcli.spec.values import Value
@@ -142,6 +143,7 @@ def _read_plugin(name: str, folder: Path, path: KeyPath) -> Plugin | Problem:
     if file.exists() and not file.is_file():
         return Problem("must be an ordinary file", path=path, received=name)
     if not file.is_file():
+        hint = broken_link(file) or hint
         return Problem(f"there is no such file in {folder}", path=path, received=name, hint=hint)
     if not file.resolve().is_relative_to(folder.resolve()):
         rule = "is a link to a file outside the spec's own folder"

@@ -32,6 +32,32 @@ def test_the_path_that_is_meant_is_found_by_what_is_there(
     assert near_path(Path("quite other")) == f"looked in {str(tmp_path)!r}"
 
 
+LINKS = {
+    "loop.csv": "'loop.csv' is a link that leads in a circle",
+    "gone.csv": "'gone.csv' is a link that leads nowhere: there is no 'nowhere.csv'",
+    "away/rows.csv": "'away' is a link that leads nowhere: there is no 'folder'",
+    "lop.csv": "did you mean 'top.csv'?",  # not loop.csv, which is none
+}
+
+
+def test_a_link_that_leads_nowhere_is_named(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for link, target in {"loop.csv": "loop.csv", "gone.csv": "nowhere.csv", "away": "folder"}.items():
+        Path(link).symlink_to(target)
+    Path("top.csv").write_text("a\n1\n")
+    assert {path: near_path(Path(path)) for path in LINKS} == LINKS
+    for path in ("loop.csv", "gone.csv"):
+        result = mlpcli("inspect", path)
+        assert (result.status, result.err.strip()) == (2, f"{path}: there is no such file; {LINKS[path]}")
+    dataset = "dataset: {name: iris}\nlayers: [Dense: {units: 3}]\n"
+    Path("own.py").symlink_to("lost.py")
+    Path("spec.yaml").write_text(f"name: a\n{dataset}plugins: [own.py]\n")
+    result = mlpcli("check", "spec.yaml")
+    assert (result.status, "is a link that leads nowhere: there is no 'lost.py'" in result.err) == (2, True)
+
+
 SAID = {
     "check dgits.yaml": "did you mean 'digits.yaml'?",
     "train confgs/digits.yaml": "did you mean 'configs/digits.yaml'?",
