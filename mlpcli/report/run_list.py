@@ -22,6 +22,7 @@ from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, width_of
 from mlpcli.runs.folder import Listing
 from mlpcli.runs.notes import NOTHING
+from mlpcli.runs.run_epochs import epochs_of
 from mlpcli.runs.run_values import FACTS, WRITTEN, RunValues, Value, best_value, seconds_of, status_of
 
 COLUMNS = ("run", "kind", "status", "epochs", "time", "best", "test", "tags")
@@ -116,7 +117,8 @@ def _row(values: RunValues, sort: str | None) -> tuple[str, ...]:
         f"{name} {format_number(value)}" for name, value in record.metrics.get("test", {}).items()
     )
     time = "" if seconds is None else format_duration(seconds)
-    epochs = "" if record.epochs is None else str(record.epochs)
+    count = epochs_of(run)
+    epochs = "" if count is None else str(count)
     tags = " ".join(values.notes.tags)
     by = "" if sort is None else _cell(sort, values.get(sort))
     return (run.label, record.kind, status_of(run), epochs, time, reached, test, tags, by)
@@ -221,7 +223,7 @@ def run_json(values: RunValues) -> dict[str, object]:
         "kind": record.kind,
         "status": status_of(run),
         "started": record.started,
-        "epochs": record.epochs,
+        "epochs": epochs_of(run),
         "seconds": seconds_of(run),
         "best": None if best is None else best.to_json(),
         "hyperparameters": record.hyperparameters,

@@ -4,8 +4,8 @@
 
 A run: `folder` creates and finds it, `guard` keeps to it, `lock` is held by one process, `own_files` are
 what it holds, `trust` knows its plug-ins. Its records are read by `record_models` with `network_record`
-and `disk_record`, and by `leaking_columns`; `notes` are people's. `search_folder` is the same of a search.
-`watcher` is told what happens while they are trained.
+and `disk_record`, and by `leaking_columns`, its epochs by `run_epochs`; `notes` are people's.
+`search_folder` is the same of a search. `watcher` is told what happens while they are trained.
 
 Many runs: `subfolders` lists them, `run_values` are what they are sorted and filtered by (`choose_runs`),
 `scores` and `best_run` choose one among those of the `same_rows`, `comparison` and `main_metric` put them

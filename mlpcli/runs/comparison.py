@@ -14,6 +14,7 @@ from mlpcli.errors import ABSENT, AllAtOnce, Problem, RunError, UsageError, show
 from mlpcli.runs.folder import Run, find_run, open_run
 from mlpcli.runs.leaking_columns import leaking_columns
 from mlpcli.runs.record_models import MetricsRecord, read_record
+from mlpcli.runs.run_epochs import epochs_of
 from mlpcli.runs.same_rows import same_rows
 from mlpcli.runs.search_folder import SEARCH, load_search
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
@@ -93,7 +94,7 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
         _shortened([run.label for run in found]),
         {
             "status": [run.status for run in found],
-            "epochs": [run.record.epochs for run in found],
+            "epochs": [epochs_of(run) for run in found],
             "seconds": [run.record.timings.get("total") for run in found],
             "parameters": [run.record.model.parameters for run in found],
         },

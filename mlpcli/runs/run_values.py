@@ -10,6 +10,7 @@ from mlpcli.errors import RunError, nearest
 from mlpcli.runs.folder import RUNNING, Run
 from mlpcli.runs.lock import is_locked
 from mlpcli.runs.notes import NOTHING, Notes, read_notes
+from mlpcli.runs.run_epochs import epochs_of
 
 Value = float | str | tuple[str, ...] | None
 """A value of a run; a tuple of tags; None where it has none."""
@@ -80,7 +81,7 @@ FACTS: dict[str, Callable[[Run], Value]] = {
     "status": status_of,
     "started": lambda run: run.record.started,
     "ended": lambda run: run.record.ended,
-    "epochs": lambda run: run.record.epochs,
+    "epochs": epochs_of,
     "seconds": seconds_of,
     "monitor": _monitor,
     "best": _best_number,

@@ -261,6 +261,24 @@ def test_remove_keeps_to_the_runs_folder(several: Path, mlpcli: Command, tmp_pat
     assert "belongs to" in mlpcli("remove", trial, "--yes", "--runs-dir", several).err
 
 
+def test_a_run_that_has_not_ended_has_the_epochs_that_it_saved(several: Path, mlpcli: Command) -> None:
+    killed = _run(several, "iris/2026-01-06_10-00-00", status="running", epochs=0)
+    resumed = _run(several, "wine/2026-01-06_10-00-00", status="running", epochs=3)
+    begun = _run(several, "wine/2026-01-07_10-00-00", status="running", epochs=0)
+    rows = [f"{epoch},{1 / epoch}\n" for epoch in range(1, 2101)]
+    (killed / "history.csv").write_text("".join(["epoch,loss\n", *rows]))
+    (resumed / "history.csv").write_text("".join(["epoch,loss\n", *rows[:7]]))
+    folder = ("--runs-dir", several)
+    shown = {each["folder"]: each["epochs"] for each in json.loads(mlpcli("runs", "--json", *folder).out)}
+    assert [shown[str(each)] for each in (killed, resumed, begun)] == [2100, 7, 0]
+    assert "2100" in mlpcli("runs", *folder).out
+    assert json.loads(mlpcli("runs", "--where", "epochs>2000", "--json", *folder).out)[0]["folder"] == str(
+        killed
+    )
+    compared = mlpcli("compare", killed, resumed, "--json", *folder)
+    assert json.loads(compared.out)["facts"]["epochs"] == [2100, 7]
+
+
 def test_clean_deletes_what_is_of_no_more_use(several: Path, mlpcli: Command) -> None:
     runs_dir = several
     _run(runs_dir, "iris/2026-01-04_10-00-00", loss=0.4, size=16)  # repeats the third

@@ -22,6 +22,7 @@ from mlpcli.runs.folder import Run, open_run
 from mlpcli.runs.guard import outermost
 from mlpcli.runs.notes import NOTHING, Notes, read_notes
 from mlpcli.runs.record_models import MetricsRecord, read_history, read_record
+from mlpcli.runs.run_epochs import epochs_of
 from mlpcli.runs.run_values import is_changed, status_of
 from mlpcli.runs.shell_options import runs_dir_option
 
@@ -158,12 +159,12 @@ def _measured(run: Run) -> MetricsRecord:
 
 def _facts(run: Run) -> dict[str, str]:
     record = run.record
-    total = record.timings.get("total")
+    total, epochs = record.timings.get("total"), epochs_of(run)
     found = {
         "status": status_of(run),
         "started": (record.started or "")[:16].replace("T", " "),
         "took": "" if total is None else format_duration(total),
-        "epochs": "" if record.epochs is None else f"{record.epochs:,}",
+        "epochs": "" if epochs is None else f"{epochs:,}",
         "parameters": "" if record.model.parameters is None else f"{record.model.parameters:,}",
         "seed": "" if record.seed is None else str(record.seed),
         "command": shlex.join(["mlpcli", *record.command[1:]]) if record.command else "",
