@@ -39,8 +39,11 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
         UsageError: the data is read in a way that a short script cannot show.
     """
     preprocessor = dataset.contract.preprocessor
-    if dataset.contract.image is not None or (preprocessor is not None and preprocessor.images):
+    if dataset.contract.image is not None:
         raise cannot_write("image files", "keras.utils.image_dataset_from_directory reads a folder of them")
+    if preprocessor is not None and preprocessor.images:
+        hint = "reading and resizing them is inside the run's saved_model, which any TensorFlow runs"
+        raise cannot_write("columns of image files", hint)
     if dataset.left_out:
         raise cannot_write("a table with rows without a target, which dataset.missing_target drops")
     if any(output.pooled for output in dataset.contract.outputs):
