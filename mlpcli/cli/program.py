@@ -44,6 +44,7 @@ from mlpcli.cli.tune import tune
 from mlpcli.cli.unpack import unpack
 from mlpcli.errors import MlpcliError
 from mlpcli.machine import installed_version
+from mlpcli.program_name import as_called
 
 REFUSALS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space")
 REFUSALS |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable")
@@ -118,7 +119,7 @@ def root(
     from mlpcli.plots.style import is_dark
 
     if ctx.invoked_subcommand is None:
-        print(WELCOME)
+        print(as_called(WELCOME))
     is_dark()  # a wrong setting is an error now, not when a training ends
 
 
@@ -267,4 +268,4 @@ def _show(text: str) -> None:
 
             lines = message_lines(lines[0], console(stderr=True))
         for line in lines:
-            print(line, file=sys.stderr)
+            print(as_called(line), file=sys.stderr)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from mlpcli.errors import MlpcliError, Place, excerpt
 from mlpcli.printable import json_text, printable
+from mlpcli.program_name import as_called
 from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.result_texts import format_number as format_number
@@ -57,7 +58,7 @@ def stdout_for_documents() -> Iterator[None]:
 
 def message_lines(text: str, out: Screen) -> list[str]:
     """Return a message in lines that fit a terminal, the later ones indented; in a pipe it is one line."""
-    return wrapped_text(text, out.width) if out.is_terminal else [text]
+    return wrapped_text(text, out.width) if out.is_terminal else [as_called(text)]
 
 
 def show_json(document: object) -> None:
@@ -75,7 +76,7 @@ def show_text(text: str) -> None:
 
 def show_line(text: str, *, stderr: bool = False, style: str = "") -> None:
     """Show one line."""
-    console(stderr=stderr).print(Text(text, style=style), soft_wrap=True)
+    console(stderr=stderr).print(Text(as_called(text), style=style), soft_wrap=True)
 
 
 def show_sentence(text: str, *, label: str = "", stderr: bool = False, style: str = "") -> None:

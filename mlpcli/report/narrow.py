@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlpcli.printable import printable
+from mlpcli.program_name import as_called
 from mlpcli.report.screen import LONGEST_NAME, Screen, cut, table, width_of
 
 NARROWEST = 12
@@ -111,7 +112,7 @@ def wrapped_text(text: str, room: int, label: str = "") -> list[str]:
     """
     indent = " " * (width_of(label) or 2)
     lines = [label]
-    for number, word in enumerate(_words(text)):
+    for number, word in enumerate(map(as_called, _words(text))):
         if number and width_of(lines[-1]) + 1 + width_of(printable(word)) > room:
             lines.append(indent + word)
         else:

@@ -14,6 +14,7 @@ from rich.status import Status
 from rich.text import Text
 
 from mlpcli.printable import counted
+from mlpcli.program_name import as_called
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
 from mlpcli.report.epoch_table import LEARNING_RATE, rate_text
 from mlpcli.report.fitted_predictions import show_fitted
@@ -260,8 +261,8 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
             out.print(Text(line))
     out.print(Text(f"run  {outcome.run.folder}"))
     name, where = outcome.run.folder.parent.name, runs_dir_option(runs_dir)
-    out.print(Text(f"next mlpcli evaluate {name}{where}"))
-    out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+    out.print(Text(as_called(f"next mlpcli evaluate {name}{where}")))
+    out.print(Text(as_called(f"     mlpcli predict {name} DATA -o predictions.csv{where}")))
 
 
 def _whose_metrics(outcome: Outcome, repeated: Repeated) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlpcli.printable import counted
+from mlpcli.program_name import as_called
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
 from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, table
@@ -269,7 +270,7 @@ def show_search(outcome: SearchOutcome, total: float) -> None:
     if search.algorithm != "Hyperband" and not exhausted:
         following.append(f"tune --resume {search.label} --trials {2 * len(search.trials)}{where}")
     for word, line in zip(("next", "    ", "    "), following, strict=False):
-        out.print(Text(f"{word} mlpcli {line}"))
+        out.print(Text(as_called(f"{word} mlpcli {line}")))
 
 
 def _as_number(value: object) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mlpcli.program_name import COMMANDS, as_called
 from mlpcli.report.init import Proposal, show_example, show_proposal
 from mlpcli.runs.shell_options import runs_dir_option
+from tests.conftest import Result
 
 SPACED = "my data/it's.yaml"
 
@@ -32,3 +35,31 @@ def test_the_next_commands_name_the_spec(
     lines = [line for line in capsys.readouterr().out.splitlines() if " mlpcli " in line]
     commands = [shlex.split(line.partition("mlpcli ")[2]) for line in lines]
     assert commands == [["check", SPACED], ["train", SPACED]] * 2
+
+
+def test_commands_begin_as_the_program_was_called(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLPCLI_PROGRAM", "scripts/run")
+    assert "\n  scripts/run train digits.yaml " in mlpcli().out
+    written = mlpcli("init", "--example", "digits")
+    assert written.out.splitlines()[-2:] == [
+        "next scripts/run check digits.yaml",
+        "     scripts/run train digits.yaml",
+    ]
+    assert "scripts/run evaluate RUN --data FILE" in mlpcli("evaluate", "digits", "rows.csv").err
+    assert "see scripts/run train --help" in mlpcli("train", "digits.yaml", "--max-minutes", "x").err
+    monkeypatch.setenv("MLPCLI_PROGRAM", "my tools/run")
+    (tmp_path / "digits.yaml").unlink()
+    assert "next 'my tools/run' check" in mlpcli("init", "--example", "digits").out
+
+
+def test_all_commands_are_known_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlpcli.cli.program import app
+
+    assert sorted(str(each.name) for each in app.registered_commands) == [*COMMANDS]
+    monkeypatch.setenv("MLPCLI_PROGRAM", "run")
+    assert as_called("mlpcli trains; pip install mlpcli export; runs/mlpcli check") == (
+        "mlpcli trains; pip install run export; runs/mlpcli check"
+    )
