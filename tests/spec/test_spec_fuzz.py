@@ -12,12 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, example, given, settings
 
 from mlpcli.errors import MlpcliError, SpecError
+from mlpcli.spec.json_schema import spec_schema
 from mlpcli.spec.load import load_spec
+from mlpcli.spec.yaml_reader import read_text
 from tests.mutations import TABLE, VALID, mutated_specs
 
 EXAMPLES = int(os.environ.get("MLPCLI_FUZZ", "120"))
@@ -67,15 +70,20 @@ def write(tree: dict[str, Any]) -> Path:
     return file
 
 
-def test_a_mutated_spec_loads_or_its_problems_have_places() -> None:
+def test_a_mutated_spec_loads_and_fits_the_schema_or_its_problems_have_places() -> None:
     outcomes: Counter[str] = Counter()
+    schema = jsonschema.Draft202012Validator(spec_schema())
 
     @fuzz
     @given(tree=mutated_specs())
     @example(tree=VALID[2] | {"layers": 3})
     def each(tree: dict[str, Any]) -> None:
         file = write(tree)
-        outcomes[outcome(lambda: load_spec(file))] += 1
+        found = outcome(lambda: load_spec(file))
+        outcomes[found] += 1
+        if found == "worked":
+            told = [error.json_path for error in schema.iter_errors(read_text(file).data)]
+            assert [path for path in told if not path.endswith(".columns")] == []  # a text that is no range
 
     each()
     assert min(outcomes["worked"], outcomes["refused"]) > outcomes.total() / 10, outcomes
