@@ -180,7 +180,21 @@ def _tested(measured: Sequence[_Measured], name: str, shared: CommonRows) -> Mod
         against_best(found, best),
         tuple(each if groups is None else untested(each) for each in _breakdowns(measured)),
         warnings=tuple(warning for each in measured for warning in each.trained.warnings),
+        chosen=_with_thresholds(measured, name),
     )
+
+
+def _with_thresholds(measured: Sequence[_Measured], name: str) -> tuple[int, ...]:
+    """Return the positions of the runs with a chosen threshold, where that is why a metric may differ."""
+    if name == "loss" or name.endswith("_loss") or "auc" in name:
+        return ()
+    chosen = {
+        each.rows.position: tuple(output.thresholds for output in each.trained.contract.outputs)
+        for each in measured
+    }
+    if len(set(chosen.values())) == 1:
+        return ()
+    return tuple(position for position, thresholds in chosen.items() if any(thresholds))
 
 
 def _resampled(measured: Sequence[_Measured], name: str, groups: RowGroups | None) -> list[Array]:

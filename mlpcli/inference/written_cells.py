@@ -34,7 +34,7 @@ def written_cells(columns: RowColumns, names: Sequence[str], places: Sequence[in
     wanted = [name for name in names if name in columns.names]
     found = columns.read(wanted) if wanted and len(places) else {}
     rows = np.asarray(places, np.int64)
-    return {name: _texts(values.take(rows)) for name, values in found.items()}
+    return {name: _texts(values.take(rows), times=_has_times(values)) for name, values in found.items()}
 
 
 def date_columns(columns: RowColumns, trained: TrainedModel) -> dict[str, Array]:
@@ -54,7 +54,17 @@ def _instants(days: Array) -> Array:
     return np.where(np.isnan(days), np.datetime64("NaT", "s"), seconds)
 
 
-def _texts(values: ColumnValues) -> list[str]:
+def _has_times(values: ColumnValues) -> bool:
+    """Return whether a column of dates has times of the day."""
+    if values.kind != "dates":
+        return False
+    seconds = np.round(values.numbers[~np.isnan(values.numbers)] * DAY)
+    return bool((seconds % DAY != 0).any())
+
+
+def _texts(values: ColumnValues, *, times: bool) -> list[str]:
+    """Return cells as texts; of a column with times a midnight has its own too."""
     if values.kind == "categories":
         return [values.texts[code] or "" for code in values.codes]
-    return ["" if np.isnan(number) else values.shown(float(number)) for number in values.numbers]
+    texts = ["" if np.isnan(number) else values.shown(float(number)) for number in values.numbers]
+    return [f"{text} 00:00" if times and text and ":" not in text else text for text in texts]

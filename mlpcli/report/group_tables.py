@@ -50,15 +50,16 @@ def show_groups(
 
 
 def _show_reasons(column: ColumnGroups) -> None:
-    """Show why some groups have no value of a metric, each reason once."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Show why some groups have no value of a metric, or no interval, each reason once."""
+    found: dict[tuple[str, str, str], list[str]] = {}
     for group in column.groups[:MOST_LINES]:
         for metric, value in group.values.items():
-            if value.value is None:
-                found.setdefault((metric, value.reason), []).append(group.name)
-    for (metric, reason), groups in found.items():
+            if value.value is None or (value.interval is None and value.reason):
+                what = "none" if value.value is None else "no interval"
+                found.setdefault((metric, what, value.reason), []).append(group.name)
+    for (metric, what, reason), groups in found.items():
         shown = ", ".join(groups[:3]) + (f" and {len(groups) - 3} more" if len(groups) > 3 else "")
-        show_sentence(f"{metric}: none for {shown}: {reason}", style="dim")
+        show_sentence(f"{metric}: {what} for {shown}: {reason}", style="dim")
 
 
 class AllValues(NamedTuple):

@@ -126,6 +126,12 @@ def models_text(test: ModelsTest, names: Sequence[str], *, settings: bool) -> st
     else:
         about = f"This is about {which}, not about their settings: train {_all(len(test.runs))} with "
         about += "--folds 5 for that."
+    if test.chosen:
+        whose = _and([names[position] for position in test.chosen])
+        about += (
+            f" {whose} has classes predicted by a threshold of its own, which {test.metric} depends on: the "
+            "loss and AUC compare the probabilities (--metric loss)."
+        )
     if test.split == "validation":
         about += " The validation rows may have chosen the epoch that each kept."
     elif test.split == "train":

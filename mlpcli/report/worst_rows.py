@@ -16,6 +16,10 @@ SHOWN = 5
 NAME = "worst_rows"
 LONGEST_CELL = 16
 
+PREDICTED = "predicted_"
+COMPUTED = ("error", "probability", "score")
+"""Columns that no row has: those that begin like the first, and these."""
+
 
 def show_worst_rows(files: Sequence[Path], *, most: int) -> None:
     """Show the first of the rows that were written as most wrong, with as many columns as there is room for.
@@ -37,7 +41,11 @@ def _show(heading: list[str], rows: list[list[str]], part: str, file: str, most:
     out = console()
     if heading[:2] == ["row", "file"] and len(rows) > 1 and {row[0] for row in rows} == {"1"}:
         heading, rows = heading[1:], [row[1:] for row in rows]  # files of one row each: images
-    shown = [[row[0], *map(_cell, row[1:])] for row in rows[:SHOWN]]
+    measured = [name in COMPUTED or name.startswith(PREDICTED) for name in heading]
+    shown = [
+        [row[0], *(_cell(cell, computed=each) for cell, each in zip(row[1:], measured[1:], strict=True))]
+        for row in rows[:SHOWN]
+    ]
     of_files = heading[:2] == ["row", "file"]
     if of_files:
         for row, name in zip(shown, short_paths([row[1] for row in shown]), strict=True):
@@ -93,9 +101,12 @@ def _cut(rows: list[list[str]], width: int) -> list[list[str]]:
     return [row[:width] for row in rows]
 
 
-def _cell(text: str) -> str:
-    """Return a number with few digits, and anything else as it is."""
+def _cell(text: str, *, computed: bool) -> str:
+    """Return a number that was computed with few digits; a value of the rows as they have it."""
     try:
-        return format_number(float(text)) if "." in text or "e" in text else text
+        value = float(text) if "." in text or "e" in text else None
     except ValueError:
         return text
+    if value is None:
+        return text
+    return format_number(value) if computed else f"{value:.7g}"

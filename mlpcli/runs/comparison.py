@@ -131,6 +131,7 @@ def _metrics(run: Run) -> dict[str, float]:
         f"{split} {name}": value
         for split, values in metrics.by_split().items()
         for name, value in values.items()
+        if (split, name) != ("baseline", "network")  # the network's is there by its own name
     }
 
 

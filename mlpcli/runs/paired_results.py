@@ -102,6 +102,8 @@ class ModelsTest:
         pairs: the best with each of the others.
         breakdowns: of each output.
         warnings: of the models and their data.
+        chosen: positions of the runs whose predicted classes depend on a threshold that was chosen, where the
+            metric does and another of the runs has another one.
     """
 
     runs: tuple[int, ...]
@@ -114,6 +116,7 @@ class ModelsTest:
     pairs: tuple[RunDifference, ...]
     breakdowns: tuple[Breakdown, ...] = ()
     warnings: tuple[str, ...] = ()
+    chosen: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

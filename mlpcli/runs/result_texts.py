@@ -14,8 +14,13 @@ MOST_ROWS = 12
 
 
 def format_number(value: float) -> str:
-    """Return a number for a table: four significant digits, without an exponent where none is needed."""
+    """Return a number for a table: four significant digits, without an exponent where none is needed.
+
+    A mean in float32 has seven digits at most: with more, 633 of 800 rows would be 0.7912 of Keras's float32
+    and 0.7913 of a float64.
+    """
     if value == 0 or 1e-3 <= abs(value) < 1e5:
+        value = float(f"{value:.7g}")
         return f"{value:.4f}" if abs(value) < 100 else f"{value:.2f}"
     if 1e5 <= abs(value) < 1e9:
         return f"{value:.0f}"  # a price: four digits would make all of them equal

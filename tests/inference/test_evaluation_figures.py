@@ -233,6 +233,29 @@ def test_the_columns_that_explain_a_residual_come_first() -> None:
     assert np.bincount(group_of(np.arange(23.0))).min() >= 5
 
 
+def test_values_of_rows_are_shown_as_the_rows_have_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from mlpcli.report.worst_rows import show_worst_rows
+
+    written = tmp_path / "worst_rows.csv"
+    written.write_text("row,rent,predicted_rent,error,size\n7,1313.0,1200.12345,-112.87655,12.8\n")
+    show_worst_rows([written], most=100)
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["7", "1313", "1200.12", "-112.88", "12.8"]
+
+
+def test_a_midnight_among_times_keeps_its_own() -> None:
+    from mlpcli.data.column_values import of_numbers
+    from mlpcli.inference.written_cells import _has_times, _texts
+
+    days = np.array([19723.0, 19723.5, np.nan])
+    column = of_numbers("at", days, "dates")
+    found = _texts(column.take(np.array([0, 2])), times=_has_times(column))
+    assert found == ["2024-01-01 00:00", ""]
+    dates = of_numbers("day", days[:1], "dates")
+    assert _texts(dates, times=_has_times(dates)) == ["2024-01-01"]
+
+
 def test_rows_of_files_of_one_image_each_are_named_by_the_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 
+import numpy as np
 import pytest
 
 from mlpcli.report.console import format_duration
@@ -43,6 +44,7 @@ def test_numbers_that_belong_together_have_the_same_decimals_and_no_minus_before
     [
         (0.0, "0.0000"), (-0.001, "-0.0010"), (99.5, "99.5000"), (100.0, "100.00"), (123456.7, "123457"),
         (1e9, "1.000e+09"), (1e-5, "1.000e-05"), (math.inf, "inf"), (math.nan, "nan"),
+        (633 / 800, "0.7913"), (float(np.float32(633 / 800)), "0.7913"),  # of float64 and of Keras
     ],
 )  # fmt: skip
 def test_a_number_of_any_size_is_short(value: float, shown: str) -> None:

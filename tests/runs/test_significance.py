@@ -56,6 +56,21 @@ def test_a_difference_in_words(difference: float, low: float, high: float, p: fl
     assert words in models_text(_models(pair), "AB", settings=False)
 
 
+def test_an_accuracy_by_a_threshold_of_its_own_is_not_left_to_be_a_loss() -> None:
+    from mlpcli.report.significance import models_text
+
+    pair = RunDifference(0, 1, 0.1, 0.05, 0.15, 0.001, 0.001, "x")
+    fields: dict[str, object] = {
+        "metric": "accuracy",
+        "more_is_better": True,
+        "values": (0.89, 0.79),
+        "best": 0,
+    }
+    said = models_text(_models(pair, **fields, chosen=(1,)), "AB", settings=False)
+    assert "B has classes predicted by a threshold of its own, which accuracy depends on" in said
+    assert "threshold" not in models_text(_models(pair, **fields), "AB", settings=False)
+
+
 def test_many_classes_are_cut_to_the_largest_differences(capsys: pytest.CaptureFixture[str]) -> None:
     from mlpcli.report.significance import show_significance
 
