@@ -13,6 +13,10 @@ MOST_CHARACTERS = 44
 """Of the names of few columns; of more columns the number and the kinds are given."""
 
 
+MISSING = "missing (0 or 1)"
+"""A column that only says which cells of a column are empty."""
+
+
 def input_contents(contract: Contract) -> dict[str, str]:
     """Return what each input holds, by its name: `rooms, town`, or `7 numeric, 2 categorical`.
 
@@ -23,6 +27,7 @@ def input_contents(contract: Contract) -> dict[str, str]:
     places = column_places(contract)
     encoders = () if contract.preprocessor is None else contract.preprocessor.encoders
     kinds = {encoder.name: encoder.kind for encoder in encoders}
+    gaps = {each.name for each in encoders if getattr(each, "indicator", False)}
     if not places or not contract.features:
         return {}
     inputs = [(each.name, each.columns) for each in contract.inputs] or [("", None)]
@@ -30,8 +35,15 @@ def input_contents(contract: Contract) -> dict[str, str]:
     for name, own in inputs:
         read = set(own or ())
         columns = [column for column, at in places.items() if own is None or not read.isdisjoint(at)]
+        alone = {
+            each
+            for each in gaps.intersection(columns)
+            if read.intersection(places[each]) == {places[each][-1]}
+        }
+        words = [f"{each} missing" if each in alone else each for each in columns]
         if columns:
-            found[name] = _words(columns, [kinds.get(column, "numeric") for column in columns])
+            held = (MISSING if each in alone else kinds.get(each, "numeric") for each in columns)
+            found[name] = _words(words, list(held))
     return found
 
 

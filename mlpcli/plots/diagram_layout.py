@@ -20,6 +20,9 @@ StandIn = tuple[tuple[int, int], int]
 Item = int | StandIn
 """What lies in a rank: the index of a box, or a stand-in for a passing edge."""
 
+PICKING = ("Take", "GetItem", "Cast")
+"""Keras's operations by which a network picks columns of an input, for embeddings of categories."""
+
 SWEEPS = 4
 """Passes down and up that move boxes close to their neighbours; more change nothing on small graphs."""
 
@@ -75,12 +78,13 @@ class Graph:
         return 1 + max((box.rank for box in self.boxes), default=0)
 
 
-def read_graph(model: keras.Model, contents: Mapping[str, str] = {}) -> Graph:
+def read_graph(model: keras.Model, contents: Mapping[str, str] = {}, *, whole: bool = False) -> Graph:
     """Return the layers of a functional model and how they are connected, laid out.
 
     Args:
         model: the network.
         contents: what its inputs hold, by their names; of the only one by an empty name.
+        whole: also with what picks columns out of an input, which are no layers.
     """
     operations = list(model.operations)
     known = {id(operation): index for index, operation in enumerate(operations)}
@@ -91,11 +95,30 @@ def read_graph(model: keras.Model, contents: Mapping[str, str] = {}) -> Graph:
             if edge not in edges:
                 edges.append(edge)
     graph = Graph([_box(operation) for operation in operations], edges)
+    graph = graph if whole else _without_picking(graph)
     for box in graph.boxes:
         if box.kind == "input":
             box.holds = contents.get(box.name, contents.get("", ""))
     lay_out(graph)
     return graph
+
+
+def _without_picking(graph: Graph) -> Graph:
+    """Return a graph in which layers read an input from which operations pick columns, such as categories."""
+    boxes = graph.boxes
+    above = {second: first for first, second in graph.edges}
+    source: dict[int, int] = {}
+    for place, box in enumerate(boxes):
+        end = place
+        while boxes[end].kind in PICKING and end in above:
+            end = above[end]
+        if box.kind in PICKING and boxes[end].kind == "input":
+            source[place] = end
+    kept = [each for each in range(len(boxes)) if each not in source]
+    places = {old: new for new, old in enumerate(kept)}
+    edges = [(source.get(first, first), second) for first, second in graph.edges if second in places]
+    pairs = dict.fromkeys((places[first], places[second]) for first, second in edges)
+    return Graph([boxes[each] for each in kept], list(pairs))
 
 
 def _box(operation: keras.Operation) -> Box:
@@ -188,7 +211,7 @@ def _mean(values: list[float], default: float) -> float:
 
 def summary_text(model: keras.Model) -> str:
     """Return the layers as a table: name, class, shape of a row's output, parameters, and what each reads."""
-    graph = read_graph(model)
+    graph = read_graph(model, whole=True)
     reads: dict[int, list[str]] = {}
     for first, second in graph.edges:
         reads.setdefault(second, []).append(graph.boxes[first].name)

@@ -274,3 +274,15 @@ def test_a_sparse_split_keeps_a_row_of_each_class_and_takes_the_shares(
     found = Counter(labels[take].tolist())
     for name, count in free.items():
         assert abs(found[name] - count * taken / (len(labels) - classes)) < 1
+
+
+def test_so_many_categories_that_each_has_few_rows_are_advised_against(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = [f"street {n * 7919 % 120},town {n % 40},{n}" for n in range(400)]
+    (tmp_path / "t.csv").write_text("street,town,rent\n" + "\n".join(rows) + "\n")
+    wanted = "column 'street': 120 categories in 400 rows, about 3 rows each: little is learned of each"
+    for command in (("inspect",), ("init", "-o", str(tmp_path / "t.yaml"))):
+        shown = mlpcli(*command, tmp_path / "t.csv", "--target", "rent")
+        said = " ".join(shown.out.split())
+        assert (wanted in said, "column 'town'" in said) == (True, False), said + shown.err

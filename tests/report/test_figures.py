@@ -82,6 +82,42 @@ def test_the_diagram_says_which_columns_an_input_holds(wide_and_deep: Any) -> No
     assert input_contents(Contract("array", (), (8, 8), "uint8", (Output(("y",)),))) == {}
 
 
+def test_what_picks_categories_out_of_an_input_is_no_box() -> None:
+    from mlpcli.keras_import import keras
+    from mlpcli.plots.diagram_layout import read_graph, summary_text
+
+    whole = keras.Input((3,), name="others")
+    code = keras.ops.cast(whole[:, 2], "int32")
+    vector = keras.layers.Embedding(9, 4, name="street_embedding")(code)
+    plain = keras.ops.take(whole, np.array([0, 1]), axis=1)
+    joined = keras.layers.Concatenate(name="joined")([plain, vector])
+    model = keras.Model(whole, keras.ops.take(keras.layers.Dense(2, name="dense")(joined), 0, axis=1))
+    graph = read_graph(model)
+    names = [box.name for box in graph.boxes]
+    assert names[:4] == ["others", "street_embedding", "joined", "dense"]
+    assert [box.kind for box in graph.boxes[4:]] == ["Take"]  # of the network itself
+    edges = {(names[first], names[second]) for first, second in graph.edges}
+    assert {("others", "street_embedding"), ("others", "joined"), ("street_embedding", "joined")} < edges
+    assert "cast" in summary_text(model)
+
+
+def test_columns_that_mark_missing_cells_are_called_so() -> None:
+    from mlpcli.data.dataset import Contract, Input, Output
+    from mlpcli.data.features.encoders import NumericEncoder
+    from mlpcli.data.features.preprocessor import Preprocessor
+    from mlpcli.data.input_contents import input_contents
+    from mlpcli.data.readers.dialect import PLAIN
+
+    preprocessor = Preprocessor(
+        tuple(NumericEncoder(name, 0.0, indicator=True) for name in ("size", "built")), PLAIN
+    )
+    inputs = (Input("numbers", (0, 2), (2,)), Input("others", (1, 3), (2,)))
+    contract = Contract(
+        "table", ("size", "built"), (4,), "float32", (Output(("y",)),), inputs, None, preprocessor
+    )
+    assert input_contents(contract) == {"numbers": "size, built", "others": "size missing, built missing"}
+
+
 def test_the_kinds_of_many_columns_are_counted() -> None:
     from mlpcli.data.input_contents import _words
 

@@ -43,6 +43,7 @@ def find_warnings(survey: Survey, test: str | None = None, images: Collection[st
     found += survey.features.notes
     found += _lost_digits(survey)
     found += _column_warnings(survey)
+    found += rare_categories(survey)
     found += copies_in(survey)
     found += _same_columns(survey)
     found += groups_in(survey)
@@ -82,6 +83,23 @@ def _column_warnings(survey: Survey) -> Iterator[str]:
             yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
 
 
+def rare_categories(survey: Survey) -> Iterator[str]:
+    """Yield a line for each column of so many categories that a network sees few rows of each."""
+    for name, spec in survey.features.used.items():
+        profile = survey.profiles[name]
+        if (
+            name == survey.target
+            or spec.encoding != "embedding"
+            or profile.present >= FEW_ROWS * profile.distinct
+        ):
+            continue
+        rows = profile.present / profile.distinct
+        few = f"{profile.distinct:,} categories in {profile.present:,} rows, about {rows:.0f} rows each"
+        pooled = "min_count: 10 under features makes the rare ones one"
+        others = "a column of something coarser (a street's district) says more, and ignore leaves it out"
+        yield f"column {name!r}: {few}: little is learned of each; {pooled}, {others}"
+
+
 def _same_columns(survey: Survey) -> Iterator[str]:
     """Yield a line for each column that is the same as another."""
     found: list[str] = []
@@ -107,6 +125,10 @@ def _values(survey: Survey, name: str) -> list[str | None]:
     if profile.numbers is not None:
         return []
     return survey.table.columns[name].texts.values
+
+
+FEW_ROWS = 5
+"""Rows of a category below which, on average, its embedding is mostly where it began."""
 
 
 def find_leaks(survey: Survey) -> list[str]:

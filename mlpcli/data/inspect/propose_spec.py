@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.effort import Effort
-from mlpcli.data.inspect.find_warnings import MAX_LEAKS, find_leaks, leak_warnings
+from mlpcli.data.inspect.find_warnings import MAX_LEAKS, find_leaks, leak_warnings, rare_categories
 from mlpcli.data.inspect.propose_network import Apart, propose_network, validation_share
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_features
 from mlpcli.data.inspect.propose_splits import ProposedSplit, uncovered_parts, used_columns
@@ -170,7 +170,7 @@ def find_risks(survey: Survey) -> list[str]:
     risks = [
         f"only {counted(rows, 'row')}: what the test rows show is mostly chance" for rows in _few(survey)
     ]
-    risks += survey.features.notes
+    risks += [*survey.features.notes, *rare_categories(survey)]
     if survey.target:
         leaks = find_leaks(survey)
         warnings = leak_warnings(leaks, survey.target)
