@@ -34,7 +34,7 @@ def near_path(path: Path, endings: Collection[str] = ()) -> str:
     if rest and (folder / name).is_file():
         return f"{str(folder / name)!r} is a file, not a folder"
     names = _names(folder, () if rest else endings, folders=bool(rest))
-    found = nearest_name(name, names)
+    found = _nearest_file(name, names)
     if found:
         meant = folder.joinpath(found, *rest)
         shown = found if not rest else str(meant)
@@ -62,6 +62,14 @@ def broken_link(path: Path) -> str:
     except ValueError:  # a NUL in the name
         return ""
     return ""
+
+
+def _nearest_file(name: str, names: Collection[str]) -> str | None:
+    """Return the name that is meant; where the endings are the same, only what is before them is compared."""
+    stem, ending = Path(name).stem, Path(name).suffix.lower()
+    same = {Path(each).stem: each for each in names if ending and Path(each).suffix.lower() == ending}
+    found = nearest_name(stem, same)
+    return same[found] if found else nearest_name(name, [each for each in names if each not in same.values()])
 
 
 def _split(path: Path) -> tuple[Path | None, list[str]]:

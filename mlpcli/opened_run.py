@@ -119,7 +119,8 @@ class Run:
         """Predict rows, as `mlpcli predict` does.
 
         Args:
-            data: The rows: a DataFrame, a PyArrow table, a mapping of arrays, an array, or a path.
+            data: The rows: a DataFrame, a PyArrow table, a mapping of arrays, a list of rows as mappings, an
+                array, or a path.
             keep: Columns of the data to pass through; of one, its name alone will do.
             on_unknown: What is done with a category that was never seen: see `mlpcli predict`.
             intervals: The level of intervals and sets, for a run that has them.

@@ -55,7 +55,8 @@ def compare(
     chosen = at_once.of(choose, names, runs_dir, trials=trials, trusted=trust_plugins)
     found = chosen.value if chosen else []
     picture = output or default_picture(found, runs_dir)
-    at_once.of(check_output, picture, "-o", hint="choose another file with -o")
+    hint = "choose another file with -o"
+    at_once.of(check_output, picture, "-o", hint=hint, default=output is None)
     for run in found:
         show_left_out(run.left_out)
     if chosen:

@@ -116,7 +116,7 @@ def init(
     at_once = AllAtOnce()
     path = Path(f"{experiment_name(data or '')}.yaml" if output in (None, "-") else str(output))
     new = path if output != "-" else None
-    at_once.of(check_output, new, "-o", hint="write - for standard output", force=force, in_folder=True)
+    at_once.of(_check_file, new, force=force, default=output is None)
     read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header, decimal, thousands)
     data = _check_first(at_once, data, read, {"target": target, "task": task, "split": split}, effort)
     reading = read.value
@@ -218,6 +218,16 @@ def _target_hint(data: str) -> str:
         return "see mlpcli init --help"
 
 
+def _check_file(path: Path | None, *, force: bool, default: bool) -> None:
+    """Refuse a file that the spec cannot be written to.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    hint = "write - for standard output"
+    check_output(path, "-o", hint=hint, force=force, in_folder=True, default=default)
+
+
 def _refuse_beside_example(data: str | None, target: str | None) -> None:
     beside = [name for name, value in (("DATA", data), ("--target", target)) if value is not None]
     if beside:
@@ -242,7 +252,7 @@ def _copy_example(name: str, output: str | None, *, force: bool, json: bool) -> 
         else:
             console.show_text(text)
         return
-    check_output(spec, "-o", hint="write - for standard output", in_folder=True)
+    _check_file(spec, force=True, default=output is None)
     report.show_example(write_example(name, spec, force=force), json=json)
 
 

@@ -54,7 +54,8 @@ def lr_find(
     at_once.of(check_bounds, low, high, steps)
     read = at_once.of(read_spec, spec, settings)
     picture = output or runs_dir / (read.value.spec.name if read else "") / "lr_find.png"
-    at_once.of(check_output, picture, "-o", hint="choose another file with -o")
+    hint = "choose another file with -o"
+    at_once.of(check_output, picture, "-o", hint=hint, default=output is None)
     at_once.of(check_output, spec.resolve() if write else None, "--write", hint="leave --write out")
     at_once.finish()
     loaded = replace(read.value, runs_dir=runs_dir)

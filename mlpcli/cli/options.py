@@ -85,7 +85,13 @@ RUNS_DIR = Path("runs")
 
 
 def output_problems(
-    path: Path, option: str, *, hint: str = "", force: bool = True, in_folder: bool = False
+    path: Path,
+    option: str,
+    *,
+    hint: str = "",
+    force: bool = True,
+    in_folder: bool = False,
+    default: bool = False,
 ) -> list[Problem]:
     """Return why a file cannot be written where an option says, before any work begins.
 
@@ -95,24 +101,32 @@ def output_problems(
         hint: what to do where nothing can be written there.
         force: a file that is there may be replaced.
         in_folder: its folder must be there.
+        default: the option was not given, so that a message is about the file alone.
     """
     from mlpcli.errors import Problem
     from mlpcli.files import output_problem, why_not_writable
 
+    where = str(path) if default else f"{option} {path}"
     if why := why_not_writable(path.parent):
-        return [Problem(f"{option} {path}: cannot be written, {why}", hint=hint)]
+        return [Problem(f"{where}: cannot be written, {why}", hint=hint)]
     if in_folder and not path.parent.is_dir():
-        return [Problem(f"{option} {path}: there is no folder {path.parent}")]
+        return [Problem(f"{where}: there is no folder {path.parent}")]
     if problem := output_problem(path):
-        return [Problem(f"{option} {path}: {problem}", hint=hint)]
+        return [Problem(f"{where}: {problem}", hint=hint)]
     if path.exists() and not force:
-        rule = f"{option} {path}: the file exists already"
+        rule = f"{where}: the file exists already"
         return [Problem(rule, hint=f"add --force to replace it, or choose another with {option}")]
     return []
 
 
 def check_output(
-    path: Path | None, option: str, *, hint: str = "", force: bool = True, in_folder: bool = False
+    path: Path | None,
+    option: str,
+    *,
+    hint: str = "",
+    force: bool = True,
+    in_folder: bool = False,
+    default: bool = False,
 ) -> None:
     """Refuse a file that cannot be written; see `output_problems`. None is no file.
 
@@ -123,5 +137,6 @@ def check_output(
 
     if path is None:
         return
-    if problems := output_problems(path, option, hint=hint, force=force, in_folder=in_folder):
+    problems = output_problems(path, option, hint=hint, force=force, in_folder=in_folder, default=default)
+    if problems:
         raise UsageError(*problems)

@@ -55,7 +55,7 @@ def pack(
         if target.suffix.lower() != ".zip":
             raise UsageError(Problem(f"-o {target}: a packed run is a .zip", hint="change the ending"))
         if found or output is not None:
-            check_output(target, "-o", force=force, in_folder=True)
+            check_output(target, "-o", force=force, in_folder=True, default=output is None)
     at_once.finish()
     run = found.value
     manifest = pack_run(run, target, without=tuple(without or ()), with_data=with_data)

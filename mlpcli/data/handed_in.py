@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from mlpcli.data.mappings import from_mapping
+from mlpcli.data.mappings import by_column, from_mapping
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS
 from mlpcli.data.readers.find_files import HANDED_IN
 from mlpcli.data.types import Array
@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Data = object
-"""A pandas DataFrame, a PyArrow table, a mapping of names to arrays, arrays `(x, y)`, or a file's path."""
+"""A pandas DataFrame, a PyArrow table, a mapping of names to arrays, rows as mappings, arrays, or a path."""
 
 ARRAYS_OF_PAIR = ("x", "y", "weights")
 """The names of the arrays of a tuple."""
 
-KINDS = "a pandas DataFrame, a PyArrow table, a mapping of names to arrays, arrays (x, y), or a file's path"
+KINDS = (
+    "a pandas DataFrame, a PyArrow table, a mapping of names to arrays, a list of rows as mappings, "
+    "arrays (x, y), or a file's path"
+)
 
 
 class HandedIn:
@@ -116,7 +119,8 @@ def as_table(data: object, name: str) -> pa.Table:
     """Return a table as PyArrow has it, without the index of a DataFrame.
 
     Args:
-        data: a DataFrame of pandas, a PyArrow table, what has its stream protocol, or a mapping of arrays.
+        data: a DataFrame of pandas, a PyArrow table, what has its stream protocol, a mapping of arrays, or a
+            list of rows as mappings.
         name: of the data, for messages.
 
     Raises:
@@ -137,6 +141,8 @@ def as_table(data: object, name: str) -> pa.Table:
             return data
         if isinstance(data, Mapping):
             return from_mapping(data, name)
+        if isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
+            return from_mapping(by_column(data, name), name)
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -51,6 +51,26 @@ def from_mapping(data: Mapping[object, object], name: str) -> pa.Table:
     return pa.table(columns)
 
 
+def by_column(rows: Sequence[Mapping[object, object]], name: str) -> dict[object, list[object]]:
+    """Return rows, such as those of `csv.DictReader`, as a mapping of names to columns.
+
+    Args:
+        rows: at least one.
+        name: of the data, for messages.
+
+    Raises:
+        DataError: a row has other columns than the first.
+    """
+    first = list(rows[0])
+    for place, row in enumerate(rows):
+        if row.keys() != rows[0].keys():
+            apart = [repr(key) for key in (*first, *row) if (key in row) is not (key in rows[0])]
+            where = f"the {name} row {place + 1}"
+            rule = f"{where}: must have the same columns as the first row, not so {listing(apart)}"
+            raise DataError(Problem(rule, hint="None stands for an empty cell"))
+    return {key: [row[key] for row in rows] for key in first}
+
+
 def _column(values: object, where: str) -> pa.Array:
     """Return the values of a column; NaN in numbers stays one, which is read as an empty cell.
 

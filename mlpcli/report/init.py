@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,13 @@ from textwrap import wrap
 
 from mlpcli.printable import counted
 from mlpcli.report.console import show_json, show_line, show_sentence
+
+ITEM = re.compile(r"Chapter items? (\d[\d, ]*(?:(?: and | to )\d+)?): ")
+CHAPTER = (
+    'chapter 10 of a textbook on deep learning, "Introduction to artificial neural networks with Keras", '
+    "by the number of its item (docs/course.md is a course of them):"
+)
+"""What the numbers of the examples are."""
 
 LINE = 80
 """Characters of a line."""
@@ -75,10 +83,26 @@ def show_examples(examples: Sequence[tuple[str, str]], *, json: bool) -> None:
         show_json({"examples": [{"name": name, "shows": text} for name, text in examples]})
         return
     width = max(len(name) for name, _ in examples)
-    for name, text in examples:
-        for number, line in enumerate(wrap(text, LINE - width - 2)):
+    headed = False
+    for name, text in sorted(examples, key=_item):
+        item = ITEM.match(text)
+        if item and not headed:
+            show_line("")
+            show_sentence(CHAPTER)
+            headed = True
+        shown = text
+        if item is not None:
+            shown = f"{item[1].replace(' and ', ', ').replace(' to ', '-')}: {text[item.end() :]}"
+        for number, line in enumerate(wrap(shown, LINE - width - 2)):
             show_line(f"{'' if number else name:{width}}  {line}")
+    show_line("")
     show_line("copy one with: mlpcli init --example digits")
+
+
+def _item(example: tuple[str, str]) -> int:
+    """Return the number of the first item of the chapter that an example is of; 0 for none."""
+    found = ITEM.match(example[1])
+    return 0 if found is None else int(re.split(r"\D", found[1])[0])
 
 
 def show_example(files: Sequence[Path], *, json: bool) -> None:

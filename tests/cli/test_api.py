@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import gc
 import json
@@ -239,6 +240,18 @@ def test_errors_are_those_of_the_commands(
     with pytest.raises(mlpcli.MlpcliError, match=message):
         call()
     assert not [*tmp_path.iterdir()]
+
+
+def test_rows_as_mappings_are_a_table(houses: mlpcli.Run, place: Path) -> None:
+    rows = _houses().slice(0, 4).drop(["price"])
+    assert houses.predict(rows.to_pylist()).equals(houses.predict(rows))
+    texts = "size,town,new,date\n90.5,Ulm,true,2020-01-02\n,Bonn,false,2020-01-03\n"
+    (place / "texts.csv").write_text(texts, encoding="utf-8")
+    read = list(csv.DictReader(texts.splitlines()))
+    assert houses.predict(read).equals(houses.predict(place / "texts.csv"))
+    del read[1]["town"]
+    with pytest.raises(mlpcli.MlpcliError, match=r"row 2: must have the same columns .* not so 'town'"):
+        houses.predict(read)
 
 
 def test_rows_that_do_not_fit_are_told(houses: mlpcli.Run) -> None:

@@ -109,6 +109,25 @@ def test_every_example_is_a_valid_spec_where_it_is_copied_to(
         assert "scripts/run" not in (tmp_path / name / "spec.yaml").read_text(encoding="utf-8")
 
 
+def test_the_list_of_examples_says_what_its_numbers_are(mlpcli: Callable[..., Result]) -> None:
+    lines = mlpcli("init", "--example").out.splitlines()
+    heading = next(place for place, line in enumerate(lines) if line.startswith("chapter 10 of a textbook"))
+    assert lines[heading + 3].split(maxsplit=2)[:2] == ["perceptron", "1:"]
+    items = [line.split()[1] for line in lines[heading + 3 :] if line and not line.startswith(" ")][:-1]
+    assert all(item[0].isdigit() for item in items)
+    assert "Chapter item" not in "".join(lines)
+
+
+def test_a_file_in_the_way_is_told_without_an_option_that_was_not_given(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("a,y\n" + "1,2\n2,3\n" * 9)
+    Path("t.yaml").write_text("")
+    told = mlpcli("init", "t.csv", "--target", "y").err
+    assert told == "t.yaml: the file exists already; add --force to replace it, or choose another with -o\n"
+
+
 def test_an_example_replaces_no_other_file(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

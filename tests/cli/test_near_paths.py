@@ -29,6 +29,7 @@ def test_the_path_that_is_meant_is_found_by_what_is_there(
         Path(name).write_text("a\n1\n")
     assert {path: near_path(Path(path)) for path in MEANT} == MEANT
     assert near_path(Path("digits.csv"), (".yaml",)) == "did you mean 'digits.yaml'?"
+    assert near_path(Path("nofile.csv")).startswith("looked in ")  # the ending makes names no more alike
     assert near_path(Path("quite other")) == f"looked in {str(tmp_path)!r}"
 
 
