@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -292,6 +293,23 @@ def test_what_init_writes_learns_more_than_a_line(mlpcli: Callable[..., Result],
     measured = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     network, baseline = measured["test"]["root_mean_squared_error"], measured["baseline"]
     assert network < 0.7 * baseline["linear"] < 0.3 * baseline["mean"]
+
+
+def test_a_target_with_a_long_tail_is_told_of_its_logarithm(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(0)
+    for name, values, told in (
+        ("rents", np.exp(draw.normal(7, 0.8, 500)), True),
+        ("sizes", draw.normal(50, 5, 500), False),
+        ("debts", np.exp(draw.normal(7, 0.8, 500)) - 1000, False),
+    ):
+        rows = "".join(f"{n % 13}.5,{value:.2f}\n" for n, value in enumerate(values))
+        (tmp_path / f"{name}.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
+        spec = tmp_path / f"{name}.yaml"
+        made = mlpcli("init", tmp_path / f"{name}.csv", "--target", "y", "-o", spec)
+        assert made.status == 0, made.err
+        assert ("target_scaling: log" in spec.read_text(encoding="utf-8")) is told, name
 
 
 def test_a_wide_table_gets_a_spec_that_can_be_read(mlpcli: Callable[..., Result], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.effort import Effort
 from mlpcli.data.inspect.find_warnings import MAX_LEAKS, find_leaks, leak_warnings, rare_categories
+from mlpcli.data.inspect.long_tail import has_long_tail
 from mlpcli.data.inspect.propose_network import Apart, propose_network, validation_share
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_features
 from mlpcli.data.inspect.propose_splits import ProposedSplit, uncovered_parts, used_columns
@@ -261,6 +262,9 @@ def _target(survey: Survey, profile: Profile) -> Iterator[str]:
     mean, deviation = float(np.mean(known)), float(np.std(known))
     if abs(mean) > 3 or not 0.3 < deviation < 3:
         yield "  target_scaling: standardize # for training; predictions are in the original units"
+        if has_long_tail(known):
+            yield "  # a long tail of large values: with target_scaling: log, errors are shares of the value;"
+            yield "  # train both, and mlpcli compare says which is better"
 
 
 def _left_out(survey: Survey) -> Iterator[str]:
