@@ -68,6 +68,12 @@ FEWEST_ROWS = 50
 Whether a model without a network is as good: `runs/judge_baseline.py`, by which `train` judges too.
 """
 
+ONE_SIDED, BALANCED = 0.9, (0.25, 0.75)
+"""The share of later rows that are predicted too high, or too low, and what it is of training rows."""
+
+WORSE_LATER, LATER_SHARE = 2.0, 0.1
+"""Their mean absolute error over that of training rows, and as a share of the target's deviation."""
+
 # ---------------------------------------------------------------- data
 
 LARGE_INPUT, SMALL_INPUT = 10.0, 0.01

@@ -12,6 +12,7 @@ from mlpcli.doctor.data_findings import find_copies, find_leak
 from mlpcli.doctor.network_findings import find_gradients, find_lost_classes, find_scales, find_units
 from mlpcli.doctor.score_findings import (
     find_baseline,
+    find_drift,
     find_easier_validation,
     find_few_steps,
     find_regularization,
@@ -34,6 +35,7 @@ FINDERS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     find_stop,
     find_lost_classes,
     find_baseline,
+    find_drift,
     find_copies,
     find_easier_validation,
 )

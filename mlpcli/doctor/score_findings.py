@@ -7,13 +7,17 @@ from collections.abc import Iterator
 
 from mlpcli.doctor import treatments as treat
 from mlpcli.doctor.bounds import (
+    BALANCED,
     EASIER,
     EASIER_FALL,
     FEW_STEPS,
     FEWEST_ROWS,
+    LATER_SHARE,
+    ONE_SIDED,
     STRONG_DECAY,
     STRONG_DROPOUT,
     STRONG_PENALTY,
+    WORSE_LATER,
 )
 from mlpcli.doctor.case import Case
 from mlpcli.doctor.harm import below_constant, below_linear, is_poor, is_stuck, reference_loss
@@ -71,6 +75,32 @@ def find_easier_validation(case: Case) -> Iterator[Finding]:
         {"validation": held, "train": train},
         "divide the rows at random, or by the groups or the time that they come from",
     )
+
+
+def find_drift(case: Case) -> Iterator[Finding]:
+    """Yield a target that goes on where the network cannot follow: nearly all later rows err to one side."""
+    for target in case.network.targets if case.network is not None else ():
+        later = target.later
+        if later is None or later.rows < FEWEST_ROWS:
+            continue
+        one_sided = max(later.above, 1 - later.above) >= ONE_SIDED
+        balanced = BALANCED[0] <= later.trained_above <= BALANCED[1]
+        large = max(WORSE_LATER * later.trained_error, LATER_SHARE * target.deviation)
+        if not (one_sided and balanced and later.error >= large):
+            continue
+        low = later.above < 0.5
+        share, before = (1 - each if low else each for each in (later.above, later.trained_above))
+        of = f" of {target.output}" if target.output else ""
+        rows = f"{later.rows:,} {later.split} rows, which are later than the training rows,"
+        yield Finding(
+            "target-drifts",
+            "warning",
+            f"{percent(share)} of {rows} are predicted too {'low' if low else 'high'}{of}; "
+            f"of the training rows {percent(before)}",
+            "the target drifts, and a network does not follow a trend beyond the rows that it has seen",
+            {"split": later.split, "share": share, "training_share": before, "rows": later.rows},
+            "predict the change from an earlier value, with lags: the how-to 'Predict what comes next'",
+        )
 
 
 def find_regularization(case: Case) -> Iterator[Finding]:

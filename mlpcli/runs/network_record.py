@@ -69,12 +69,40 @@ class ClassFacts(_Facts):
         return self
 
 
+class LaterFacts(_Facts):
+    """The errors on some rows that are later than the training rows, and on training rows.
+
+    Attributes:
+        split: that these rows are of.
+        rows: how many.
+        above: the share that is predicted above the target.
+        error: the mean absolute error, as the loss takes the target.
+        trained_above: the same share of training rows.
+        trained_error: the same error of training rows.
+    """
+
+    split: str
+    rows: Count
+    above: Size
+    error: Size
+    trained_above: Size
+    trained_error: Size
+
+
 class TargetFacts(_Facts):
-    """The numbers of one output, as the loss takes them: their mean and standard deviation."""
+    """The numbers of one output, as the loss takes them: their mean and standard deviation.
+
+    Attributes:
+        output: its name; empty where there is only one.
+        mean: the largest of its columns, without the sign.
+        deviation: the largest of its columns.
+        later: the errors on later rows, where rows were split off by time.
+    """
 
     output: str = ""
     mean: float
     deviation: Size
+    later: LaterFacts | None = None
 
 
 class NetworkFacts(_Facts):

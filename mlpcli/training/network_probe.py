@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,12 @@ from mlpcli.model.build import activation_of_logits, output_loss
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import final_outputs, predicted_classes
-from mlpcli.runs.network_record import ClassFacts, LayerFacts, NetworkFacts, TargetFacts
+from mlpcli.runs.network_record import ClassFacts, LayerFacts, NetworkFacts
 from mlpcli.spec.member_axis import output_nodes
 from mlpcli.spec.schema import Spec
 from mlpcli.statistics.class_areas import class_areas
 from mlpcli.training.job import TrainingJob
+from mlpcli.training.later_errors import later_split, target_facts
 
 MOST_ROWS = 2000
 QUICK_ROWS = 500
@@ -94,6 +96,15 @@ def probe_network(
     found = _pass(model, rows, looked)
     scales = list(input_scales(model, dataset))
     contract = dataset.contract
+
+    @cache
+    def later() -> tuple[str, Arrays, Arrays] | None:
+        if (named := later_split(dataset)) is None:
+            return None
+        some = _some_rows(model, named[1], most, spec.seed)
+        outputs = _fast(model, lambda x: model(x, training=False))(_tensor(some.x))
+        return named[0], some.y, keras.tree.map_structure(np.asarray, outputs)
+
     return NetworkFacts(
         rows=len(rows),
         layers=[
@@ -107,7 +118,7 @@ def probe_network(
         input_size=max((size for size, _ in scales), default=None),
         input_spread=min((spread for _, spread in scales if spread > 0), default=None),
         classes=list(_class_facts(spec, contract, rows, found.outputs)),
-        targets=list(_target_facts(contract, rows)),
+        targets=list(target_facts(contract, rows, found.outputs, later)),
     )
 
 
@@ -380,15 +391,3 @@ def _distinguished(truth: Array, scores: Array) -> list[bool | None]:
     if scores.shape[-1] > MOST_CLASSES:
         return []
     return [None if each is None else each.tells for each in class_areas(truth, scores)]
-
-
-def _target_facts(contract: Contract, rows: Split) -> Iterator[TargetFacts]:
-    for each in contract.outputs:
-        if each.kind == "numbers":
-            y = np.asarray(of_name(rows.y, each.name), np.float64)
-            flat = y.reshape(len(y), -1)
-            yield TargetFacts(
-                output=each.name,
-                mean=float(np.abs(flat.mean(axis=0)).max()),
-                deviation=float(flat.std(axis=0).max()),
-            )

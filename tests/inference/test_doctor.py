@@ -20,7 +20,7 @@ from mlpcli.doctor.harm import as_good
 from mlpcli.runs.diagnosis import Finding
 from mlpcli.runs.judge_baseline import Scores
 from mlpcli.runs.leaking_columns import ColumnSkill
-from mlpcli.runs.network_record import ClassFacts, LayerFacts, NetworkFacts, TargetFacts
+from mlpcli.runs.network_record import ClassFacts, LaterFacts, LayerFacts, NetworkFacts, TargetFacts
 from mlpcli.runs.record_models import MetricsRecord
 from mlpcli.spec.edit_spec import Edit, edit_text
 from mlpcli.spec.load import load_text
@@ -88,6 +88,12 @@ def _network(**changes: Any) -> NetworkFacts:
     return NetworkFacts(**{**known, "input_spread": 1.0, **changes})
 
 
+def _later(**changes: Any) -> TargetFacts:
+    known = {"split": "test", "rows": 400, "above": 0.04, "error": 0.8, "trained_above": 0.48}
+    later = LaterFacts(**{**known, "trained_error": 0.2, **changes})
+    return TargetFacts(mean=0.0, deviation=1.0, later=later)
+
+
 def _case(**changes: Any) -> Case:
     known: dict[str, Any] = {
         "status": "completed",
@@ -115,6 +121,20 @@ WORSE = MetricsRecord(baseline={"metric": "accuracy", "split": "test", "network"
 def test_a_healthy_training_has_no_finding() -> None:
     assert _codes(_case()) == []
     assert _codes(_case(network=None)) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"above": 0.2},
+        {"rows": 40},
+        {"error": 0.3},
+        {"trained_above": 0.1},
+        {"error": 0.05, "trained_error": 0.01},
+    ],
+)
+def test_later_rows_that_err_to_both_sides_or_little_do_not_drift(changes: dict[str, Any]) -> None:
+    assert _codes(_case(network=_network(targets=[_later(**changes)]))) == []
 
 
 @pytest.mark.parametrize(
@@ -221,6 +241,7 @@ def test_a_healthy_training_has_no_finding() -> None:
             {"columns": _skills(x=0.999, z=0.5, w=0.1)},
             ("dataset", "features", "x"),
         ),
+        ("target-drifts", {"network": _network(targets=[_later()])}, None),
         ("rows-in-two-splits", {"copies": ((40, 200, "test: 40 of 200 rows"),)}, None),
     ],
 )

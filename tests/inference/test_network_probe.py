@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mlpcli.doctor.from_records import diagnose_records
+from mlpcli.runs.folder import open_run
 from mlpcli.runs.network_record import NetworkFacts
 from mlpcli.statistics.column_skill import column_skill
+from tests.bare_runs import BARE, train_bare
 
 
 def test_the_skill_of_a_column() -> None:
@@ -75,3 +79,30 @@ def test_the_loss_of_a_constant_is_the_variance_of_numbers_without_penalties(tmp
         tmp_path, "Dense: {units: 3, activation: softmax}", further="fit: {class_weight: balanced}\n"
     )
     assert weighted.constant_loss is None
+
+
+@pytest.mark.parametrize(("test", "drifts"), [("{last: 0.25, by: day}", True), ("0.25", False)])
+def test_a_trend_beyond_the_training_rows_is_found_where_they_were_split_by_time(
+    tmp_path: Path, test: str, drifts: bool
+) -> None:
+    draw = np.random.default_rng(0)
+    days = np.datetime64("2023-01-01") + np.arange(400)
+    rows = [
+        f"{day},{place % 7},{place / 50 + place % 7 + draw.normal() / 4:.3f}"
+        for place, day in enumerate(days)
+    ]
+    (tmp_path / "t.csv").write_text("day,x,y\n" + "\n".join(rows) + "\n")
+    features = "{day: {kind: date, parts: [weekday, month]}}"
+    (tmp_path / "t.yaml").write_text(
+        f"name: t\ndataset: {{path: t.csv, target: y, target_scaling: standardize, features: {features}, "
+        f"test: {test}, validation: null}}\n"
+        "layers: [{Dense: {units: 8, activation: relu}}, {Dense: {units: 1}}]\n"
+        "loss: mse\noptimizer: {Adam: {learning_rate: 0.02}}\nfit: {epochs: 20, engine: graph}\n"
+    )
+    run = train_bare(tmp_path / "t.yaml", tmp_path / "runs", options=replace(BARE, probe=True))
+    run = open_run(run.folder)
+    facts = run.record.network
+    assert facts is not None
+    (target,) = facts.targets
+    assert (target.later is not None) == drifts
+    assert ("target-drifts" in {each.code for each in diagnose_records(run).findings}) == drifts, target
