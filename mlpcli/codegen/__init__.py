@@ -1,7 +1,7 @@
 """A spec as a standalone Keras script.
 
-`script` puts it together: `read_data` with `read_files`, `read_arrays` and `split_code`,
-`network_code`, `training_code`.
+`script` puts it together: `data_obstacles` says what cannot be written; `read_data` with `read_files`,
+`read_arrays` and `split_code`, `network_code`, `training_code`.
 They write Keras objects by `keras_calls`, texts by `source_text`, names of layers by `names`; `extract`
 copies what the script needs of our own source.
 """

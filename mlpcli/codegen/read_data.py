@@ -14,7 +14,7 @@ from mlpcli.codegen.split_code import split_lines
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.dialect import BLANKS, PLAIN
+from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import TEXTS, find_files
 from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
@@ -36,24 +36,8 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
         folder: where relative paths of the spec start.
 
     Raises:
-        UsageError: the data is read in a way that a short script cannot show.
+        UsageError: the files are such that a short script cannot read them; `check_data` finds all else.
     """
-    preprocessor = dataset.contract.preprocessor
-    if dataset.contract.image is not None:
-        raise cannot_write("image files", "keras.utils.image_dataset_from_directory reads a folder of them")
-    if preprocessor is not None and preprocessor.images:
-        hint = "reading and resizing them is inside the run's saved_model, which any TensorFlow runs"
-        raise cannot_write("columns of image files", hint)
-    if dataset.left_out:
-        raise cannot_write("a table with rows without a target, which dataset.missing_target drops")
-    if any(output.pooled for output in dataset.contract.outputs):
-        raise cannot_write("classes that dataset.target_min_count pools")
-    if dataset.held_out is not None:
-        raise cannot_write("a fold", "remove dataset.fold, for a script that trains on all folds")
-    if spec.dataset.split_seed not in (None, spec.seed):
-        raise cannot_write("splits with a seed of their own", "remove dataset.split_seed")
-    if dataset.sparse:
-        raise cannot_write("classes too rare for stratified splits")
     code = DataCode()
     _read(code, spec, dataset, folder)
     _split(code, spec, dataset, folder)
@@ -144,10 +128,6 @@ def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
     if not table:
         raise cannot_write(f"data in a {path.suffix} file")
     dialect = contract.preprocessor.dialect if contract.preprocessor else PLAIN
-    if dialect.notations or dialect.notation != PLAIN.notation:
-        raise cannot_write("numbers that are not written as 1234.5")
-    if dialect.comment or dialect.delimiter == BLANKS:
-        raise cannot_write("a table with comment lines, or with blanks between its cells")
     code.functions += table_functions(code, files, dialect)
     code.functions.append("\n".join(_load_function(contract, several=are_several(files))))
     weights = ", w" if contract.weights else ""
@@ -167,27 +147,10 @@ def _source(path: str, files: DataFiles, folder: Path) -> str:
 
 
 def _scale_inputs(contract: Contract) -> Iterator[str]:
-    """Yield the scaling of a table of numbers, as learned from the training rows.
-
-    Raises:
-        UsageError: the table has columns that are not plain numbers.
-    """
+    """Yield the scaling of a table of numbers, as learned from the training rows."""
     if contract.preprocessor is None:
         return
-    encoders = contract.preprocessor.encoders
-    plain = [
-        each for each in encoders if isinstance(each, NumericEncoder) and not (each.log or each.indicator)
-    ]
-    if contract.preprocessor.sentences:
-        hint = "its TextVectorization is inside the run's saved_model, which any TensorFlow runs"
-        raise cannot_write("columns of kind: text", hint)
-    if len(plain) < len(encoders):
-        raise cannot_write(
-            "columns with text, dates or missing cells", "its preprocessing is inside the run's model.keras"
-        )
-    if any(each.quantiles is not None for each in plain):
-        hint = "its quantiles are inside the run's model.keras; write one with another scaling: "
-        raise cannot_write("scaling: quantile", f"{hint}--set dataset.scaling=standardize")
+    plain = [each for each in contract.preprocessor.encoders if isinstance(each, NumericEncoder)]
     if any(each.offset != 0.0 or each.scale != 1.0 for each in plain):
         offsets = ", ".join(repr(each.offset) for each in plain)
         scales = ", ".join(repr(each.scale) for each in plain)
@@ -316,11 +279,7 @@ def _inputs_function(contract: Contract) -> Iterator[str]:
 def _scale(code: DataCode, spec: Spec, dataset: Dataset) -> None:
     if spec.dataset.target_scaling is None:
         return
-    if dataset.contract.output.name:
-        raise cannot_write("several outputs with dataset.target_scaling")
     output = dataset.contract.output
-    if output.quantiles is not None:
-        raise cannot_write("target_scaling: quantile", "the way back is inside the run's model.keras")
     if output.log is not None:
         code.lines.append(f"shift = np.array({[*output.log]})  # of the training rows")
         code.functions.append(LOGARITHM)
@@ -340,16 +299,12 @@ def logarithm(values):
 def _weigh(code: DataCode, spec: Spec, dataset: Dataset) -> None:
     contract, output = dataset.contract, dataset.contract.output
     code.weighted = dataset.train.weights is not None
-    if code.weighted and any(each.steps for each in contract.outputs):
-        raise cannot_write("weights of rows whose steps have targets of their own")
     if spec.fit.class_weight is None:
         if contract.weights and output.name:
             for name in code.splits:
                 values = ", ".join(f"{text(each.name)}: w_{name}" for each in contract.outputs)
                 code.lines.append(f"w_{name} = {{{values}}}")
         return
-    if output.name:
-        raise cannot_write("several outputs with fit.class_weight")
     given = spec.fit.class_weight
     count = len(output.classes or ())
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 import mlpcli
+from mlpcli.codegen.data_obstacles import check_data
 from mlpcli.codegen.keras_calls import KerasCalls
 from mlpcli.codegen.names import check_names
 from mlpcli.codegen.network_code import network_code
@@ -18,6 +19,7 @@ from mlpcli.codegen.read_data import data_code
 from mlpcli.codegen.source_text import DataCode, cannot_write, text
 from mlpcli.codegen.training_code import batches_code, results_code, training_code
 from mlpcli.data.dataset import Dataset
+from mlpcli.errors import AllAtOnce
 from mlpcli.model.schedule_steps import with_steps
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.repeats import is_repeated
@@ -64,14 +66,20 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
         dataset: its data.
 
     Raises:
-        UsageError: the spec has what a script cannot contain (plug-ins, `predict`).
+        UsageError: the spec has what a script cannot contain (plug-ins, `predict`, ...); all of it.
     """
     spec = with_steps(loaded.spec, len(dataset.train), loaded.catalog)
-    if spec.plugins:
-        raise cannot_write("plug-ins", "they are Python already: import them into a script of your own")
-    if spec.predict is not None:
-        what = "predict:, which is fitted after the training and is part of a run"
-        raise cannot_write(what, "remove it, or use mlpcli train")
+    at_once = AllAtOnce()
+    with at_once:
+        if spec.plugins:
+            raise cannot_write("plug-ins", "they are Python already: import them into a script of your own")
+    with at_once:
+        if spec.predict is not None:
+            what = "predict:, which is fitted after the training and is part of a run"
+            raise cannot_write(what, "remove it, or use mlpcli train")
+    with at_once:
+        check_data(spec, dataset)
+    at_once.finish()
     calls = KerasCalls(spec, dataset.contract)
     graph = spec.graph
     check_names([*(node.name for node in graph.nodes), *graph.inputs, *graph.outputs])

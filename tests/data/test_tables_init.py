@@ -251,6 +251,22 @@ def test_init_refuses_a_target_that_cannot_be_learned(mlpcli: Callable[..., Resu
         assert not spec.exists()
 
 
+def test_a_single_cell_that_is_no_number_and_numbers_beside_yes_and_no(
+    tmp_path: Path, mlpcli: Callable[..., Result]
+) -> None:
+    sold = ["yes", "no", "1", "0", "TRUE", "f"]
+    rows = [f"{row},{row * 3 % 7},{sold[row % 6]},{row % 2}" for row in range(60)]
+    data = tmp_path / "one.csv"
+    data.write_text("\n".join(["a,b,sold,y", *rows, "inf,1,no,0"]) + "\n")
+    document = json.loads(mlpcli("inspect", data, "--target", "y", "--json").out)
+    told = (
+        "column 'a': 1 cell is not a number (inf), and training rejects it; list spellings of a missing value"
+    )
+    assert any(each.startswith(told) for each in document["warnings"])
+    assert document["columns"]["sold"]["kind"] == "boolean"
+    assert document["columns"]["sold"]["missing"] == 0
+
+
 def test_cells_that_are_no_numbers_are_gaps_or_leave_their_column_out(
     mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -139,6 +139,35 @@ def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], tables
     )
 
 
+def test_all_that_a_script_cannot_hold_is_told_at_once_with_the_columns(
+    mlpcli: Callable[..., Result], tables: Path
+) -> None:
+    (tables / "mine.py").write_text("def mine(y_true, y_pred):\n    return y_true - y_pred\n")
+    rows = [
+        f"{['red', 'blue'][row % 2]};2024-05-{row % 28 + 1:02d};{row or ''};1.{row + 100},5;{row * 7 % 11} kg;{row % 3}\n"
+        for row in range(60)
+    ]
+    (tables / "own.csv").write_text("".join(["colour;day;gaps;price;weight;y\n", *rows]))
+    spec = tables / "spec.yaml"
+    spec.write_text(
+        "plugins: [mine.py]\ndataset: {path: own.csv, target: y, split_seed: 3}\n"
+        f"{SOFTMAX}metrics: [mine]\npredict: {{calibrate: temperature}}\n"
+    )
+    result = mlpcli("code", spec)
+    assert (result.status, result.out) == (2, "")
+    beginning = "a script cannot be written for "
+    lines = [line.removeprefix(beginning).split(";")[0] for line in result.err.splitlines()]
+    assert lines == [
+        "plug-ins",
+        "predict:, which is fitted after the training and is part of a run",
+        "splits with a seed of their own",
+        "numbers that are not written as 1234.5: the table as 1234,5, column 'price' as 1.234,5, "
+        "column 'weight' as 1234,5 kg",
+        "columns with text, dates or missing cells ('colour': categorical, 'day': date, 'gaps': missing cells)",
+        "5 problems found",
+    ]
+
+
 def test_a_layer_is_no_other_name_of_the_script() -> None:
     own = ["print", "SEED", "Batches", "epoch_order", "heaviside", "MemberLoss", "norm_layer", "trained"]
     assert [identifier(name) for name in own] == [f"{name}_" for name in own]

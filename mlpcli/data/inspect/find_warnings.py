@@ -69,11 +69,11 @@ def _lost_digits(survey: Survey) -> Iterator[str]:
 def _column_warnings(survey: Survey) -> Iterator[str]:
     for name, profile in survey.profiles.items():
         if profile.invalid and profile.content != "nothing":
-            shown = listing(invalid_cells(survey, name), 5)
+            shown, one = listing(invalid_cells(survey, name), 5), profile.invalid == 1
+            what = f"is not a {profile.content.removesuffix('s')}" if one else f"are not {profile.content}"
             yield (
-                f"column {name!r}: {counted(profile.invalid, 'cell')} {verb(profile.invalid, 'are')} not "
-                f"{profile.content} ({shown}), and "
-                "training rejects them; list spellings of a missing value under dataset.missing"
+                f"column {name!r}: {counted(profile.invalid, 'cell')} {what} ({shown}), and training rejects "
+                f"{'it' if one else 'them'}; list spellings of a missing value under dataset.missing"
             )
         if name == survey.target and profile.distinct == 1 and not profile.missing:
             yield f"target {name!r} is the same in every row"

@@ -1,0 +1,113 @@
+"""What keeps the data of a spec out of a short script: all of it at once, with the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mlpcli.codegen.source_text import cannot_write
+from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.features.encoders import Encoder, NumericEncoder
+from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect, Notation
+from mlpcli.errors import UsageError, listing
+from mlpcli.printable import counted
+from mlpcli.spec.schema import Spec
+
+MOST_NAMED = 8
+"""Columns that a message names."""
+
+
+def check_data(spec: Spec, dataset: Dataset) -> None:
+    """Refuse data that is read in a way that a short script cannot show.
+
+    Raises:
+        UsageError: with a problem for each obstacle.
+    """
+    found = [*_of_dataset(spec, dataset), *_of_columns(dataset.contract), *_of_targets(spec, dataset)]
+    if found:
+        raise UsageError(*(problem for each in found for problem in each.problems))
+
+
+def _of_dataset(spec: Spec, dataset: Dataset) -> Iterator[UsageError]:
+    preprocessor = dataset.contract.preprocessor
+    if dataset.contract.image is not None:
+        yield cannot_write("image files", "keras.utils.image_dataset_from_directory reads a folder of them")
+    elif preprocessor is not None and preprocessor.images:
+        hint = "reading and resizing them is inside the run's saved_model, which any TensorFlow runs"
+        yield cannot_write(
+            f"columns of image files ({listing(repr(each.name) for each in preprocessor.images)})", hint
+        )
+    if dataset.left_out:
+        yield cannot_write("a table with rows without a target, which dataset.missing_target drops")
+    if any(output.pooled for output in dataset.contract.outputs):
+        yield cannot_write("classes that dataset.target_min_count pools")
+    if dataset.held_out is not None:
+        yield cannot_write("a fold", "remove dataset.fold, for a script that trains on all folds")
+    if spec.dataset.split_seed not in (None, spec.seed):
+        yield cannot_write("splits with a seed of their own", "remove dataset.split_seed")
+    if dataset.sparse:
+        yield cannot_write("classes too rare for stratified splits")
+
+
+def _of_columns(contract: Contract) -> Iterator[UsageError]:
+    """Yield what stands in the way in the columns of a table that are features."""
+    if contract.preprocessor is None:
+        return
+    dialect = contract.preprocessor.dialect
+    if dialect.notations or dialect.notation != PLAIN.notation:
+        yield cannot_write(f"numbers that are not written as 1234.5: {_notations(dialect)}")
+    if dialect.comment or dialect.delimiter == BLANKS:
+        yield cannot_write("a table with comment lines, or with blanks between its cells")
+    encoders = [each for each in contract.preprocessor.encoders if each.kind != "image"]
+    sentences = [each for each in encoders if each.kind == "text"]
+    if sentences:
+        hint = "its TextVectorization is inside the run's saved_model, which any TensorFlow runs"
+        yield cannot_write(f"columns of kind: text ({_named(sentences)})", hint)
+    others = [each for each in encoders if each.kind != "text" and not is_plain(each)]
+    if others:
+        kinds = "columns with text, dates or missing cells"
+        yield cannot_write(f"{kinds} ({_named(others)})", "its preprocessing is inside the run's model.keras")
+    if any(isinstance(each, NumericEncoder) and each.quantiles is not None for each in encoders):
+        hint = "its quantiles are inside the run's model.keras; write one with another scaling: "
+        yield cannot_write("scaling: quantile", f"{hint}--set dataset.scaling=standardize")
+
+
+def _of_targets(spec: Spec, dataset: Dataset) -> Iterator[UsageError]:
+    outputs, several = dataset.contract.outputs, bool(dataset.contract.output.name)
+    if several and spec.dataset.target_scaling is not None:
+        yield cannot_write("several outputs with dataset.target_scaling")
+    elif any(each.quantiles is not None for each in outputs):
+        yield cannot_write("target_scaling: quantile", "the way back is inside the run's model.keras")
+    if dataset.train.weights is not None and any(each.steps for each in outputs):
+        yield cannot_write("weights of rows whose steps have targets of their own")
+    if several and spec.fit.class_weight is not None:
+        yield cannot_write("several outputs with fit.class_weight")
+
+
+def is_plain(encoder: Encoder) -> bool:
+    """Return whether a column is one of numbers that are at most scaled."""
+    return isinstance(encoder, NumericEncoder) and not (encoder.log or encoder.indicator)
+
+
+def _named(encoders: Sequence[Encoder]) -> str:
+    """Return the names of columns, each with what it holds."""
+    return listing([f"{each.name!r}: {_what(each)}" for each in encoders], MOST_NAMED)
+
+
+def _what(encoder: Encoder) -> str:
+    if isinstance(encoder, NumericEncoder):
+        return "missing cells" if encoder.indicator else "scaling: log"
+    return encoder.kind
+
+
+def _notations(dialect: Dialect) -> str:
+    """Return how numbers are written: in all columns, and in those that differ."""
+    found = [f"column {name!r} as {_example(each)}" for name, each in dialect.notations.items()]
+    usual = [f"the table as {_example(dialect.notation)}"] if dialect.notation != PLAIN.notation else []
+    rest = len(found) - MOST_NAMED
+    more = [f"{counted(rest, 'more column')}"] if rest > 0 else []
+    return ", ".join([*usual, *found[:MOST_NAMED], *more])
+
+
+def _example(notation: Notation) -> str:
+    """Return 1234.5 as a column writes it."""
+    return f"1{notation.thousands}234{notation.decimal}5 {notation.unit}".rstrip()
