@@ -300,7 +300,7 @@ def _preprocess(
     rows = rows_of["train"].rows
     preprocessor = request.contract.preprocessor if request.contract is not None else None
     preprocessor = preprocessor or fit_preprocessor(
-        table.columns, source.chosen.used, rows, table.dialect, earlier_robust=request.earlier_robust
+        table.columns, source.chosen.used, rows, table.dialect, earlier=request.earlier
     )
     return keeper.encode(rows_of, preprocessor), preprocessor
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpcli.data.dataset import Contract
-from mlpcli.data.types import NumberType, PerStep, TargetKind
+from mlpcli.data.types import EarlierRule, NumberType, PerStep, TargetKind
 from mlpcli.data.weights import ClassWeights
 from mlpcli.spec.features import InputSpec
 
@@ -28,7 +28,7 @@ class Request:
         only_named: whether `features`, if it is a mapping, names every column that is used.
         numbers: how numbers are kept until they are scaled.
         per_step: for which axes of x the columns of an array's target are the steps of a sequence.
-        earlier_robust: whether `scaling: robust` is that of earlier versions, whose runs need it.
+        earlier: what is encoded as in earlier versions, whose runs need it.
         levels: of the quantiles that the loss of an output asks for, by the output's name.
         contract: by which the rows are encoded and scaled; None to learn one from the training rows.
         kept: the folder for decoded images; None for none.
@@ -44,7 +44,7 @@ class Request:
     reads_ids: bool = False
     numbers: NumberType = "float64"
     per_step: PerStep = ()
-    earlier_robust: bool = False
+    earlier: frozenset[EarlierRule] = frozenset()
     levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     contract: Contract | None = None
     kept: Path | None = None

@@ -28,6 +28,10 @@ PerStep = Collection[int]
 
 ALWAYS: PerStep = range(100)
 
+EarlierRule = Literal["robust", "dates"]
+"""What earlier versions encoded otherwise, as their runs still need it: `scaling: robust` divided by the
+standard deviation where the quartiles are equal, and the sine of midday in a date was 1e-16."""
+
 TargetKind = Literal["numbers", "classes", "labels", "groups", "sequences"]
 """The target that a loss takes: numbers, one class a row, or any number of labels a row.
 

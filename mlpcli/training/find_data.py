@@ -21,12 +21,15 @@ from mlpcli.data.nested_rows import TrainingRows
 from mlpcli.data.splits import without_validation
 from mlpcli.data.splitter import OpenedData
 from mlpcli.data.stored.load_stored import StoreOptions, load_stored
+from mlpcli.data.types import EarlierRule
 from mlpcli.errors import DataError, Problem, SpecError
 from mlpcli.spec.load import LoadedSpec, with_data
 from mlpcli.spec.locations import VARIABLE, absolute, files_of, with_files
 from mlpcli.spec.repeats import is_repeated
 from mlpcli.spec.values import ValueMap
 from mlpcli.training.side_process import end_side_process
+
+Earlier = frozenset[EarlierRule]
 
 MOST_PLACES = 8
 """The most places that are searched: each costs the reading of a file."""
@@ -86,9 +89,9 @@ def find_opened(loaded: LoadedSpec, contract: Contract | None = None, *, togethe
     first: SpecError | DataError | None = None
     usable: LoadedSpec | None = None
     for place in (loaded, *_moved(loaded, kept.folder)):
-        for candidate, earlier_robust in _readings(place):
+        for candidate, earlier in _readings(place):
             try:
-                found = _load(candidate, earlier_robust=earlier_robust, contract=contract)
+                found = _load(candidate, earlier=earlier, contract=contract)
             except (SpecError, DataError) as error:
                 first = first or error
                 break
@@ -104,18 +107,22 @@ def find_opened(loaded: LoadedSpec, contract: Contract | None = None, *, togethe
     return _load(usable, contract=contract)
 
 
-def _readings(loaded: LoadedSpec) -> Iterator[tuple[LoadedSpec, bool]]:
-    """Yield the ways in which this and earlier versions read the data of a spec.
+def _readings(loaded: LoadedSpec) -> Iterator[tuple[LoadedSpec, Earlier]]:
+    """Yield the ways in which this and earlier versions read the data of a spec, the latest first.
 
     A run does not record all of them: the right one is recognized by the run's fingerprint. Each is a spec,
-    and whether `scaling: robust` is that of earlier versions.
+    and what is encoded as in earlier versions.
     """
-    yield loaded, False
-    if not loaded.numbers:  # a search does not record how it keeps numbers; one of version 0.1 in float32
-        yield replace(loaded, numbers="float32"), False
+    yield loaded, frozenset()
     features = loaded.spec.dataset.features
-    if isinstance(features, dict) and any(each.scaling == "robust" for each in features.values()):
-        yield loaded, True
+    columns = features.values() if isinstance(features, dict) else ()
+    dates: Earlier = frozenset(["dates"] if any(each.kind == "date" for each in columns) else [])
+    if dates:
+        yield loaded, dates
+    if any(each.scaling == "robust" for each in columns):
+        yield loaded, dates | {"robust"}
+    if not loaded.numbers:  # a search does not record how it keeps numbers; one of version 0.1 in float32
+        yield replace(loaded, numbers="float32"), dates
 
 
 def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
@@ -134,11 +141,11 @@ def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
 def _load(
     loaded: LoadedSpec,
     *,
-    earlier_robust: bool = False,
+    earlier: Earlier = frozenset(),
     contract: Contract | None = None,
     together: bool = False,
 ) -> FoundData:
-    request, seed = _request(loaded, earlier_robust=earlier_robust)
+    request, seed = _request(loaded, earlier=earlier)
     request = replace(request, contract=contract)
     spec = loaded.spec
     if spec.fit.memory_bytes is not None:
@@ -194,7 +201,7 @@ def count_rows(opened: OpenedData, loaded: LoadedSpec) -> dict[str, int]:
     return rows_by_split(opened, loaded.spec.dataset, request, seed=seed)
 
 
-def _request(loaded: LoadedSpec, *, earlier_robust: bool = False) -> tuple[Request, int]:
+def _request(loaded: LoadedSpec, *, earlier: Earlier = frozenset()) -> tuple[Request, int]:
     """Return what the network of a spec requires of the data, and the seed of its splits."""
     from mlpcli.model.default_losses import data_request
 
@@ -202,7 +209,7 @@ def _request(loaded: LoadedSpec, *, earlier_robust: bool = False) -> tuple[Reque
     request = replace(
         data_request(spec, loaded.catalog),
         numbers=loaded.numbers or "float64",
-        earlier_robust=earlier_robust,
+        earlier=earlier,
         kept=loaded.runs_dir / runs.CACHE if keeps_pixels() else None,
     )
     seed = spec.seed

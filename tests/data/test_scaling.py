@@ -18,7 +18,7 @@ from mlpcli.data.features.verification_sample import served_values
 from mlpcli.data.quantiles import Quantiles, quantile_count
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.parse_cells import ParsedColumn
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, EarlierRule
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.load import Kept, load_spec
 from mlpcli.training.find_data import _load, load_data
@@ -124,15 +124,19 @@ def test_robust_divides_by_half_the_range_where_the_quartiles_are_equal() -> Non
 ROBUST = {"kind": "numeric", "scaling": "robust", "missing": "mean"}
 
 
-def test_the_data_of_a_run_made_before_is_scaled_as_it_was(tmp_path: Path) -> None:
-    lines = [f"{9 if place == 7 else 5},{place}" for place in range(40)]
-    (tmp_path / "t.csv").write_text("\n".join(["a,y", *lines]) + "\n")
+@pytest.mark.parametrize("earlier", [{"dates"}, {"dates", "robust"}])
+def test_the_data_of_a_run_made_before_is_encoded_as_it_was(
+    earlier: set[EarlierRule], tmp_path: Path
+) -> None:
+    lines = [f"{9 if place == 7 else 5},2024-01-{1 + place % 28:02} 12:00,{place}" for place in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,at,y", *lines]) + "\n")
+    columns = "{a: {kind: numeric, scaling: robust}, at: {kind: date, parts: [hour]}}"
     (tmp_path / "s.yaml").write_text(
-        "dataset: {path: t.csv, target: y, test: null, features: {a: {kind: numeric, scaling: robust}}}\n"
+        f"dataset: {{path: t.csv, target: y, test: null, features: {columns}}}\n"
         "layers: [Dense: {units: 1}]\n"
     )
     loaded = load_spec(tmp_path / "s.yaml")
-    before = _load(loaded, earlier_robust=True).dataset
+    before = _load(loaded, earlier=frozenset(earlier)).dataset
     kept = Kept(tmp_path, before.fingerprint)
     assert load_data(replace(loaded, kept=kept, numbers="float64")).fingerprint == before.fingerprint
     assert load_data(loaded).fingerprint != before.fingerprint

@@ -370,7 +370,7 @@ class CategoryEncoder:
 Encoder = NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder | TextEncoder | ImageEncoder
 
 
-OPTIONAL = ("quantiles", "elapsed_quantiles", "year_quantiles", "clip")
+OPTIONAL = ("quantiles", "elapsed_quantiles", "year_quantiles", "clip", "exact_zeros")
 """Attributes that runs only have where they are used: others are written as before there were these."""
 
 
@@ -379,7 +379,7 @@ def encoder_to_json(encoder: Encoder) -> dict[str, object]:
     return {
         key: None if isinstance(value, float) and not np.isfinite(value) else value
         for key, value in asdict(encoder).items()
-        if value is not None or key not in OPTIONAL
+        if value not in (None, False) or key not in OPTIONAL
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcli.data.quantiles import Quantiles
-from mlpcli.data.types import Array, NumberType
+from mlpcli.data.types import Array, EarlierRule, NumberType
 from mlpcli.spec.features import FeatureSpec
 
 TINY = 1e-300
@@ -33,13 +33,12 @@ class ScalingRules:
     Attributes:
         numbers: how numbers are kept until they are scaled; float32 in a run of version 0.1.
         quantiles: how many each column has.
-        earlier_robust: whether `robust` divides by the standard deviation where the quartiles are equal, as
-            it did in earlier versions, whose runs still need it.
+        earlier: what is encoded as in earlier versions.
     """
 
     numbers: NumberType
     quantiles: int
-    earlier_robust: bool = False
+    earlier: frozenset[EarlierRule] = frozenset()
 
     def fit(self, scaling: str, known: Array) -> FittedScaling:
         """Fit a scaling on numbers, (rows,) without NaN; the scale of a constant column is 1.
@@ -69,7 +68,7 @@ class ScalingRules:
     def _robust(self, known: Array) -> tuple[float, float]:
         """Return the median, and the distance of the quartiles; where they are equal, half the range."""
         low, middle, high = np.percentile(known, [25, 50, 75])
-        if self.earlier_robust or self.numbers == "float32":
+        if "robust" in self.earlier or self.numbers == "float32":
             return middle, high - low or known.std()
         return middle, high - low or (known.max() - known.min()) / 2
 

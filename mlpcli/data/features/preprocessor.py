@@ -29,7 +29,7 @@ from mlpcli.data.images.image_reading import reading_of_column
 from mlpcli.data.quantiles import quantile_count
 from mlpcli.data.readers.dialect import PLAIN, Dialect, dialect_to_json
 from mlpcli.data.readers.parse_cells import ParsedColumn, Texts
-from mlpcli.data.types import Array, ArrowColumn, NumberType
+from mlpcli.data.types import Array, ArrowColumn, EarlierRule, NumberType
 from mlpcli.spec.features import FeatureSpec
 
 VERSIONS: dict[NumberType, int] = {"float32": 1, "float64": 2}
@@ -203,7 +203,7 @@ def fit_preprocessor(
     rows: Array,
     dialect: Dialect,
     *,
-    earlier_robust: bool = False,
+    earlier: frozenset[EarlierRule] = frozenset(),
 ) -> Preprocessor:
     """Fit an encoder for each column on some of the rows.
 
@@ -212,15 +212,13 @@ def fit_preprocessor(
         features: the columns to use, in the model's order, each with every key of its kind filled in.
         rows: (training rows,) int64, positions; no other row is used.
         dialect: how the cells are read.
-        earlier_robust: as in `ScalingRules`.
+        earlier: what is encoded as in earlier versions.
 
     Returns:
         The preprocessor, which never changes afterwards.
     """
     by_quantiles = sum(spec.scaling == "quantile" for spec in features.values())
-    rules = ScalingRules(
-        dialect.numbers, quantile_count(len(rows), by_quantiles), earlier_robust=earlier_robust
-    )
+    rules = ScalingRules(dialect.numbers, quantile_count(len(rows), by_quantiles), earlier=earlier)
     return Preprocessor(
         tuple(_fit(name, spec, columns[name], rows, rules) for name, spec in features.items()), dialect
     )
@@ -316,7 +314,7 @@ def _fit_date(
         elapsed_quantiles=elapsed.quantiles,
         year_quantiles=year.quantiles,
         clip="smooth" if spec.clip == "smooth" else None,
-        exact_zeros=True,
+        exact_zeros="dates" not in rules.earlier,
     )
 
 
