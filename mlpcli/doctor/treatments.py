@@ -238,8 +238,8 @@ def choose_threshold(case: Case, rare: int) -> Patch:
 
 
 def ignore_column(case: Case, column: str) -> Patch:
-    """Return what leaves a column of a table out."""
+    """Return what leaves a column of a table out; nothing where an input of the network names its columns."""
     spec = case.spec
-    if spec is None or not _is_table(spec) or spec.inputs:
+    if spec is None or not _is_table(spec) or any(each.columns is not None for each in spec.inputs.values()):
         return ()
     return (Edit(("dataset", "features", column), "ignore"),)

@@ -365,6 +365,21 @@ def test_a_rate_that_is_far_too_high_is_lowered_whatever_else_is_wrong() -> None
     assert ("optimizer", "SGD", "learning_rate") not in _patch(large)  # the weights are to be smaller
 
 
+@pytest.mark.parametrize(
+    ("inputs", "patched"),
+    [
+        ("numbers: {kinds: [numeric, date]}, others: {kinds: [categorical]}", True),
+        ("numbers: {columns: [x, z]}, others: {kinds: [categorical]}", False),
+    ],
+)
+def test_a_leaking_column_is_left_out_unless_an_input_may_name_it(inputs: str, patched: bool) -> None:
+    text = TEXT.replace(
+        "layers:", f"inputs: {{{inputs}}}\nlayers:\n  - Concatenate: {{}}\n    from: [numbers, others]"
+    )
+    found = _patch(_case(spec=_spec(text), columns=_skills(x=0.999, z=0.5, w=0.1)))
+    assert found == ({("dataset", "features", "x"): "ignore"} if patched else {})
+
+
 def test_gradients_that_are_bounded_are_not_bounded_twice() -> None:
     bounded = _spec(TEXT.replace("learning_rate: 0.01", "learning_rate: 0.01, global_clipnorm: 2.0"))
     assert list(_patch(_case(status="diverged", spec=bounded))) == [("optimizer", "SGD", "learning_rate")]
