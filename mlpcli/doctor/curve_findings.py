@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from statistics import fmean
 
 from mlpcli.doctor import treatments as treat
 from mlpcli.doctor.bounds import (
@@ -19,6 +20,7 @@ from mlpcli.doctor.bounds import (
     STILL_FALLING,
     STILL_SHARE,
     SWING,
+    SWING_ROWS,
     SWING_SHARE,
     USUAL_RATE_FACTOR,
     WORSE_THAN_CONSTANT,
@@ -128,13 +130,8 @@ def _too_high(case: Case, losses: list[float], usual: float | None) -> str | Non
         ):
             constant = f"where a constant prediction has {number(reference)}"
             return f"the training loss stayed above {number(above)}, {constant}"
-    settled = SETTLED * max(losses[0], reference or 0.0)
-    big = [at for at, each in enumerate(rises) if each > SWING and losses[at + 1] > settled]
-    if len(losses) >= FEWEST_EPOCHS and len(big) >= max(2, SWING_SHARE * len(rises)):
-        worst = max(rises[at] for at in big)
-        return (
-            f"the training loss rose {len(big)} times by more than {percent(SWING)}, once by {percent(worst)}"
-        )
+    if (swings := _swings(case, losses, SETTLED * max(losses[0], reference or 0.0))) is not None:
+        return swings
     if (
         usual is not None
         and case.rate is not None
@@ -143,6 +140,32 @@ def _too_high(case: Case, losses: list[float], usual: float | None) -> str | Non
     ):
         return f"the loss is stuck, and {number(case.rate / usual)} times the usual rate was taken"
     return None
+
+
+def _swings(case: Case, losses: list[float], settled: float) -> str | None:
+    """Return how often a loss rose by much, by more than the chance of few rows explains; None for seldom."""
+    joined = _epochs_joined(case)
+    means = [fmean(losses[at : at + joined]) for at in range(0, len(losses) - joined + 1, joined)]
+    rises = [after / before - 1 for before, after in itertools.pairwise(means) if before > 0]
+    big = [each for at, each in enumerate(rises) if each > SWING and means[at + 1] > settled]
+    if len(means) < FEWEST_EPOCHS or len(big) < max(2, SWING_SHARE * len(rises)):
+        return None
+    mean = "" if joined == 1 else f", in the mean of {joined} epochs,"
+    often = f"{len(big)} times by more than {percent(SWING)}, once by {percent(max(big))}"
+    return f"the training loss{mean} rose {often}"
+
+
+def _epochs_joined(case: Case) -> int:
+    """Return of how many epochs the mean loss is taken, so that it is not mostly chance.
+
+    Where all rows are one batch, and no layer draws at random, there is no chance.
+    """
+    rows = case.rows.get("train", 0)
+    if case.spec is None or not rows:
+        return 1
+    names = [each.class_name for each in case.spec.layers]
+    draws = any("Dropout" in name or "Noise" in name or name.startswith("Random") for name in names)
+    return math.ceil(SWING_ROWS / rows) if draws or rows > case.spec.fit.batch_size else 1
 
 
 def _crawls(losses: list[float]) -> bool:

@@ -302,6 +302,47 @@ def test_what_is_no_finding(changes: dict[str, Any]) -> None:
     assert _codes(_case(**changes)) == expected
 
 
+NOISY = [
+    0.787,
+    0.484,
+    0.751,
+    0.355,
+    0.454,
+    0.271,
+    0.375,
+    0.305,
+    0.219,
+    0.156,
+    0.119,
+    0.124,
+    0.138,
+    0.159,
+    0.097,
+]
+"""Losses of 72 images in batches of 32, shifted and with dropout: the accuracy of the test rows is 0.96."""
+SWINGING = [1.0, 2.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("losses", "rows", "batch", "high"),
+    [
+        (NOISY, 72, 32, False),
+        (NOISY, 1000, 32, True),
+        ([each for each in SWINGING for _ in range(5)], 72, 32, True),  # not by chance, since it lasts
+        (SWINGING, 72, 128, True),  # all rows are one batch: there is no chance
+    ],
+)
+def test_the_swings_of_few_rows_do_not_show_a_rate_that_is_too_high(
+    losses: list[float], rows: int, batch: int, high: bool
+) -> None:
+    text = TEXT.replace("batch_size: 32", f"batch_size: {batch}").replace("  - Dropout: {rate: 0.1}\n", "")
+    case = _case(history=_history(losses), spec=_spec(text), rows={"train": rows})
+    assert ("learning-rate-too-high" in _codes(case)) is high
+    if high and rows < batch:
+        drops = _case(history=_history(losses), spec=_spec(TEXT), rows={"train": 31})
+        assert "learning-rate-too-high" not in _codes(drops)
+
+
 def test_overfitting_is_none_where_the_best_epoch_was_kept() -> None:
     rising = _history([0.8**epoch for epoch in range(20)], RISING)
     kept = _spec(TEXT + "callbacks: [EarlyStopping: {patience: 30, restore_best_weights: true}]\n")
