@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import re
 import shlex
@@ -65,6 +67,9 @@ def test_the_commands_that_end_work_in_their_order(
             result = mlpcli(*command, *(QUICK if command[0] == "train" else ()))
             assert (result.status, command) == (0, command), result.err
             shown[f"{command[0]} {recipe}"] = result.out
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec((tmp_path / "values.py").read_text(encoding="utf-8"), {})
+    assert printed.getvalue().count("2024-08-28 ") == 24
     assert re.search(r"Scaled.* 4\b", shown["check Use a layer of your own"])
     assert "predicted_rent,predicted_balcony" in (tmp_path / "both.csv").read_text().split("\n")[0]
 
@@ -87,11 +92,48 @@ def test_the_lags_of_the_recipe_are_known_when_a_row_is_predicted(
             assert float(row[f"lag_{lag}"]) == series[at - lag]
         known = series[: at - 23]
         assert float(row["week_mean"]) == pytest.approx(np.mean(known[-168:]), abs=1e-3)
+        assert float(row["week_change"]) == pytest.approx(known[-1] - known[-169], abs=1e-3)
         assert float(row["change"]) == pytest.approx(series[at] - known[-1], abs=1e-3)
     assert load_spec(specs[1]).spec.dataset.test == load_spec(specs[0]).spec.dataset.test
     for spec in specs:
         result = mlpcli("check", spec)
         assert (result.status, "from 2024-07-" in result.out) == (0, True), result.err
+
+
+@pytest.mark.parametrize(("ahead", "lags"), [(24, (24, 48, 168)), (168, (168, 192, 336)), (24, (24, 600))])
+def test_the_rows_to_come_are_those_that_the_script_makes_when_their_answers_are_known(
+    ahead: int, lags: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_files(NEXT, tmp_path)
+    exec((tmp_path / "demand.py").read_text(encoding="utf-8"), {})
+    script = (tmp_path / "lags.py").read_text(encoding="utf-8")
+    script = script.replace("AHEAD = 24 ", f"AHEAD = {ahead} ").replace("(AHEAD, 48, 168)", f"{lags}")
+    series = Path("demand.csv").read_text().splitlines(keepends=True)
+    exec(script, {})
+    with Path("lagged.csv").open(newline="") as file:
+        known = list(csv.DictReader(file))
+    assert len(known) == len(series) - 1 - max(*lags, ahead + 168)
+    Path("demand.csv").write_text("".join(series[:-ahead]))
+    exec(script, {})
+    with Path("coming.csv").open(newline="") as file:
+        coming = list(csv.DictReader(file))
+    assert coming == [{name: row[name] for name in coming[0]} for row in known[-ahead:]]
+
+
+def test_the_script_of_the_recipe_refuses_what_is_not_known_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_files(NEXT, tmp_path)
+    exec((tmp_path / "demand.py").read_text(encoding="utf-8"), {})
+    script = (tmp_path / "lags.py").read_text(encoding="utf-8")
+    with pytest.raises(AssertionError, match="lag 48: what is not known 168 hours ahead"):
+        exec(script.replace("AHEAD = 24 ", "AHEAD = 168 "), {})
+    series = Path("demand.csv").read_text().splitlines(keepends=True)
+    Path("demand.csv").write_text("".join(series[:700] + series[701:]))
+    with pytest.raises(AssertionError, match="an hour is missing"):
+        exec(script, {})
 
 
 def test_the_loss_of_the_recipe_is_what_it_says(tmp_path: Path) -> None:
