@@ -12,7 +12,7 @@ from mlpcli.printable import counted
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.fitted_predictions import coverage_json, show_coverage
 from mlpcli.report.group_tables import groups_json, show_groups
-from mlpcli.report.interval_words import ends_text, interval_notes, interval_text, later_rows_note, value_text
+from mlpcli.report.interval_words import ends_text, interval_notes, interval_text, split_note, value_text
 from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.folder import Run
@@ -64,8 +64,8 @@ def _show_metrics(run: Run, evaluation: Evaluation) -> None:
     else:
         rows = [(k, value_text(found, k, v), interval_text(found, k)) for k, v in evaluation.metrics.items()]
         out.print(table(("metric", "value", f"{found.method['level']:.0%} interval"), rows))
-    later = later_rows_note(run, evaluation.source) if found is not None and found.bounds else ""
-    for note in [*([] if found is None else interval_notes(found)), *([later] if later else [])]:
+    divided = split_note(run, evaluation.source) if found is not None and found.bounds else ""
+    for note in [*([] if found is None else interval_notes(found)), *([divided] if divided else [])]:
         for line in wrapped_text(note, out.room):
             out.print(Text(line, style="dim"))
 

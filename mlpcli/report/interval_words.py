@@ -38,10 +38,15 @@ def interval_notes(intervals: Intervals) -> list[str]:
     ]
 
 
-def later_rows_note(run: Run, split: str) -> str:
-    """Return what intervals do not say of rows that were split off by time; an empty text of others."""
-    if f"dataset.{split}.last" not in (found := settings_of(run)) or f"dataset.{split}.by" not in found:
+def split_note(run: Run, split: str) -> str:
+    """Return what intervals do not say of rows that were split off by time or by group; else an empty text."""
+    found = settings_of(run)
+    if f"dataset.{split}.by" not in found:
         return ""
+    if f"dataset.{split}.last" not in found:
+        column = found[f"dataset.{split}.by"].value
+        alike = f"{split} rows with the same {column!r} may be alike, and an interval counts each by itself"
+        return f"{alike}: it may be too narrow"
     how_sure = "an interval says how sure a value is for rows of their time, not for later ones"
     return f"the {split} rows are later than the training rows: {how_sure}"
 

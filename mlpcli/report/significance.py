@@ -128,8 +128,9 @@ def models_text(test: ModelsTest, names: Sequence[str], *, settings: bool) -> st
         about += "--folds 5 for that."
     if test.chosen:
         whose = _and([names[position] for position in test.chosen])
+        verb, own = ("has", "its") if len(test.chosen) == 1 else ("have", "their")
         about += (
-            f" {whose} has classes predicted by a threshold of its own, which {test.metric} depends on: the "
+            f" {whose} {verb} classes predicted by a threshold of {own} own, which {test.metric} depends on: the "
             "loss and AUC compare the probabilities (--metric loss)."
         )
     if test.split == "validation":

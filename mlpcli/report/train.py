@@ -18,7 +18,7 @@ from mlpcli.program_name import as_called
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
 from mlpcli.report.epoch_table import LEARNING_RATE, rate_text
 from mlpcli.report.fitted_predictions import show_fitted
-from mlpcli.report.interval_words import interval_notes, interval_text, later_rows_note, value_text
+from mlpcli.report.interval_words import interval_notes, interval_text, split_note, value_text
 from mlpcli.report.live_epochs import LiveEpochs
 from mlpcli.report.member_table import member_line, spread_tables
 from mlpcli.report.narrow import (
@@ -298,8 +298,8 @@ def _show_metrics(out: Screen, outcome: Outcome) -> None:
         pairs = [f"{name} {each}" for name, each in zip(names, ends, strict=True) if each]
         for line in wrapped([f"{title}:", *pairs], out.room, indent="  ") if pairs else ():
             out.print(Text(line))
-    later = later_rows_note(outcome.run, last) if any(ends) else ""
-    for note in [*interval_notes(intervals), *([later] if later else [])]:
+    divided = split_note(outcome.run, last) if any(ends) else ""
+    for note in [*interval_notes(intervals), *([divided] if divided else [])]:
         for line in wrapped_text(note, out.room):
             out.print(Text(line, style="dim"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -323,6 +324,29 @@ def test_dates_are_drawn_beside_the_errors_where_a_drift_shows(
     assert said.count("the test rows are later than the training rows: an interval says") == 1
     train = mlpcli("evaluate", run.folder, "--no-figures", "--split", "train")
     assert "later than the training rows" not in train.out
+
+
+def test_rows_that_were_split_off_in_groups_are_told_to_be_alike(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = [f"p{i // 5},{i % 7},{i}" for i in range(100)]
+    (tmp_path / "t.csv").write_text("person,x,y\n" + "\n".join(rows) + "\n")
+    (tmp_path / "t.yaml").write_text(
+        "name: groups\ndataset: {path: t.csv, target: y, test: {share: 0.2, by: person}}\n"
+        "layers: [Dense: {units: 1}]\nloss: mse\nmetrics: [MeanAbsoluteError]\nfit: {epochs: 1, engine: graph}\n"
+    )
+    trained = mlpcli("train", tmp_path / "t.yaml", "--runs-dir", tmp_path)
+    alike = "test rows with the same 'person' may be alike, and an interval counts each by itself: it may be"
+    assert " ".join(trained.out.split()).count(alike) == 1
+    evaluated = mlpcli("evaluate", "groups", "--no-figures", "--runs-dir", tmp_path)
+    assert " ".join(evaluated.out.split()).count(alike) == 1
+    of_training = mlpcli("evaluate", "groups", "--no-figures", "--split", "train", "--runs-dir", tmp_path)
+    assert (of_training.status, "may be alike" in of_training.out) == (0, False)
+    page = mlpcli("report", "groups", "--runs-dir", tmp_path, "-o", tmp_path / "page.html")
+    assert page.status == 0, page.err
+    written = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.search(r"<br>root_mean_squared_error: network [\d.]+, linear [\d.]+, mean [\d.]+<br>", written)
+    assert re.search(r"<br>mean_absolute_error: network [\d.]+, linear [\d.]+, mean [\d.]+</p>", written)
 
 
 def test_whole_numbers_come_back_whole_from_the_normal_values_of_their_quantiles() -> None:

@@ -68,6 +68,8 @@ def test_an_accuracy_by_a_threshold_of_its_own_is_not_left_to_be_a_loss() -> Non
     }
     said = models_text(_models(pair, **fields, chosen=(1,)), "AB", settings=False)
     assert "B has classes predicted by a threshold of its own, which accuracy depends on" in said
+    both = models_text(_models(pair, **fields, chosen=(0, 1)), "AB", settings=False)
+    assert "A and B have classes predicted by a threshold of their own, which accuracy" in both
     assert "threshold" not in models_text(_models(pair, **fields), "AB", settings=False)
 
 

@@ -26,7 +26,7 @@ from mlpcli.runs.run_epochs import epochs_of
 from mlpcli.runs.run_values import is_changed, status_of
 from mlpcli.runs.shell_options import runs_dir_option
 
-BASELINES = ("majority", "mean", "linear")
+MODELS = ("network", "linear", "mean", "majority")
 """Models without a network, as `metrics.json` calls them."""
 
 MOST_TEXT = 2**20
@@ -66,7 +66,8 @@ class RunPage:
         metrics: a row for each.
         spreads: the metrics over folds or seeds, where the run has them.
         predictions: what `predict:` in the spec has fitted, and what it holds.
-        baseline: models without a network, by name.
+        baseline: by metric, the network and models without one.
+        baseline_rows: the split that they were measured on.
         history: a row for each epoch.
         best_epoch: counted from 1.
         spec: the text that was given; the resolved one where the command line changed it.
@@ -92,6 +93,7 @@ class RunPage:
     spreads: tuple[SpreadRow, ...]
     predictions: dict[str, str]
     baseline: dict[str, str]
+    baseline_rows: str
     history: tuple[dict[str, float], ...]
     best_epoch: int | None
     spec: str
@@ -133,6 +135,7 @@ def read_page(run: Run, oddities: tuple[Finding, ...] = ()) -> RunPage:
         spreads=tuple(_spreads(measured)),
         predictions=dict(_predictions(measured)),
         baseline=_baseline(measured.baseline),
+        baseline_rows=str(measured.baseline.get("split", "test")),
         history=tuple(_history(run)),
         best_epoch=record.best.epoch if record.best is not None else None,
         spec=_text(run / (runs.RESOLVED if is_changed(run) else runs.SPEC)),
@@ -240,16 +243,12 @@ def _flat(name: str, found: dict[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _baseline(entry: Mapping[str, object]) -> dict[str, str]:
-    """Return what models without a network reach, with the scores by further metrics of the spec's."""
-    plain = {name: _shown(each) for name, each in entry.items() if not isinstance(each, dict)}
-    named = [each for each in entry.values() if isinstance(each, dict) and "metric" in each]
-    further = {
-        f"{model} ({each['metric']})": _shown(each[model])
-        for each in named
-        for model in BASELINES
-        if model in each
+    """Return by metric what the network and models without one reach: `network 0.9, linear 0.8`."""
+    further = [each for each in entry.values() if isinstance(each, dict) and "metric" in each]
+    return {
+        str(each["metric"]): ", ".join(f"{name} {_shown(each[name])}" for name in MODELS if name in each)
+        for each in ([entry, *further] if "metric" in entry else [])
     }
-    return plain | further
 
 
 def _shown(value: object) -> str:
