@@ -39,7 +39,7 @@ def interval_notes(intervals: Intervals) -> list[str]:
 
 
 def split_note(run: Run, split: str) -> str:
-    """Return what intervals do not say of rows that were split off by time or by group; else an empty text."""
+    """Return what intervals do not say of rows split off by time or by group; else an empty text."""
     found = settings_of(run)
     if f"dataset.{split}.by" not in found:
         return ""

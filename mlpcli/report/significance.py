@@ -130,8 +130,8 @@ def models_text(test: ModelsTest, names: Sequence[str], *, settings: bool) -> st
         whose = _and([names[position] for position in test.chosen])
         verb, own = ("has", "its") if len(test.chosen) == 1 else ("have", "their")
         about += (
-            f" {whose} {verb} classes predicted by a threshold of {own} own, which {test.metric} depends on: the "
-            "loss and AUC compare the probabilities (--metric loss)."
+            f" {whose} {verb} classes predicted by a threshold of {own} own, which {test.metric} depends on: "
+            "the loss and AUC compare the probabilities (--metric loss)."
         )
     if test.split == "validation":
         about += " The validation rows may have chosen the epoch that each kept."
