@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from typer.core import TyperCommand, TyperGroup
+
+from mlpcli.program_name import as_called
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
@@ -39,6 +42,14 @@ All commands: mlpcli --help    One of them: mlpcli train --help"""
 class Command(TyperCommand):
     """A command, whose help has panels on a terminal."""
 
+    def get_help(self, ctx: Context) -> str:
+        """Return the help, whose commands begin as the program was called."""
+        return as_called(super().get_help(ctx))
+
+    def get_usage(self, ctx: Context) -> str:
+        """Return the usage, which begins as the program was called."""
+        return as_called(super().get_usage(ctx))
+
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the help."""
         if not _show_panels(self, ctx):
@@ -47,6 +58,10 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """The program, whose commands are listed by what they are for."""
+
+    def get_help(self, ctx: Context) -> str:
+        """Return the help, whose commands begin as the program was called."""
+        return as_called(super().get_help(ctx))
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the help."""
@@ -88,5 +103,7 @@ def _show_panels(command: Command | Group, ctx: Context) -> bool:
         return False
     from typer.rich_utils import rich_format_help
 
-    rich_format_help(obj=command, ctx=ctx, markup_mode="rich")
+    shown = copy.copy(command)
+    shown.epilog = as_called(command.epilog or "")
+    rich_format_help(obj=shown, ctx=ctx, markup_mode="rich")
     return True

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.text import Text
 
 from mlpcli.printable import counted, printable
+from mlpcli.program_name import as_called
 from mlpcli.report.console import show_line
 from mlpcli.report.screen import console
 from mlpcli.runs.diagnosis import Diagnosis, Finding
@@ -43,7 +44,7 @@ def show_diagnosis(label: str, found: Diagnosis, diff: Sequence[str]) -> None:
 
 def _lines(text: str, room: int) -> list[str]:
     return textwrap.wrap(
-        printable(text),
+        printable(as_called(text)),
         max(30, room),
         initial_indent="  ",
         subsequent_indent="    ",
@@ -92,7 +93,7 @@ def show_lines(found: Sequence[Finding], run: str, runs_dir: str) -> None:
             out.print(Text(line, style=STYLES[each.severity]), soft_wrap=True)
     if found:
         what = "why, and a patch" if any(each.patch for each in found) else "why"
-        out.print(Text(f"     {what}: {_command(shlex.quote(run), runs_dir)}"), soft_wrap=True)
+        out.print(Text(as_called(f"     {what}: {_command(shlex.quote(run), runs_dir)}")), soft_wrap=True)
 
 
 def diagnosis_json(

@@ -82,7 +82,7 @@ def show_runs(
     if not found and listing.damaged:
         return
     if not found and not listing.unstarted:
-        out.print(Text(f"there are no runs under {runs_dir}; train one: mlpcli train SPEC"))
+        show_line(f"there are no runs under {runs_dir}; train one: mlpcli train SPEC")
         return
     rows = [_row(values, sort) for values in found]
     if not chosen:

@@ -71,7 +71,7 @@ class SearchReport(SearchWatcher):
 
     def note(self, text: str) -> None:
         """Print one line above the table."""
-        self.console.print(Text(text, style="yellow"))
+        self.console.print(Text(as_called(text), style="yellow"))
 
     def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
         """Show what is searched, how, and where."""
@@ -204,7 +204,7 @@ class WorkerReport(SearchWatcher):
 
     def note(self, text: str) -> None:
         """Print one line."""
-        self.console.print(Text(text, style="yellow"))
+        self.console.print(Text(as_called(text), style="yellow"))
 
     def trial_begins(self, trial: Trial) -> None:
         """Show that a trial starts."""

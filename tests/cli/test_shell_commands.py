@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mlpcli.program_name import COMMANDS, as_called
+from mlpcli.report.doctor import show_diagnosis, show_lines
 from mlpcli.report.init import Proposal, show_example, show_proposal
+from mlpcli.runs.diagnosis import Diagnosis, Finding
 from mlpcli.runs.shell_options import runs_dir_option
 from tests.conftest import Result
 
@@ -50,9 +53,38 @@ def test_commands_begin_as_the_program_was_called(
     ]
     assert "scripts/run evaluate RUN --data FILE" in mlpcli("evaluate", "digits", "rows.csv").err
     assert "see scripts/run train --help" in mlpcli("train", "digits.yaml", "--max-minutes", "x").err
+    help_text = mlpcli("doctor", "--help").out
+    assert "Usage: scripts/run doctor" in help_text
+    assert "Example: scripts/run doctor" in help_text
+    assert "Example: scripts/run train" in mlpcli("--help").out
+    assert "train one: scripts/run train SPEC" in mlpcli("runs").out
     monkeypatch.setenv("MLPCLI_PROGRAM", "my tools/run")
     (tmp_path / "digits.yaml").unlink()
     assert "next 'my tools/run' check" in mlpcli("init", "--example", "digits").out
+
+
+def test_the_doctor_names_commands_as_the_program_was_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLPCLI_PROGRAM", "scripts/run")
+    found = Finding("leak", "warning", "seen", "why", fix="look at it: mlpcli inspect DATA")
+    show_lines([found], "rent", "runs")
+    show_diagnosis("rent/1", Diagnosis((found,)), ())
+    shown = capsys.readouterr().out
+    assert "     why: scripts/run doctor rent\n" in shown
+    assert "to do: look at it: scripts/run inspect DATA" in shown
+
+
+def test_help_in_panels_names_commands_as_the_program_was_called(
+    monkeypatch: pytest.MonkeyPatch, mlpcli: Callable[..., Result]
+) -> None:
+    monkeypatch.setenv("MLPCLI_PROGRAM", "scripts/run")
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("mlpcli.cli.help_text.sys", terminal)
+    shown = mlpcli("doctor", "--help").out
+    assert "Example: scripts/run doctor" in shown
+    assert "Usage: scripts/run doctor" in shown
 
 
 def test_all_commands_are_known_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
