@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -288,7 +289,7 @@ def _propose(
         effort=wanted,
         pictures=check_pictures(images),
     )
-    text, splits = propose_checked(lambda division: propose(division=division), path, survey, split)
+    text, division, splits = propose_checked(lambda division: propose(division=division), path, survey, split)
     left_out = survey.rows_without_target
     return Proposal(
         file=str(path),
@@ -297,9 +298,9 @@ def _propose(
         why=found_task.reason,
         rows=survey.table.rows - left_out,
         rows_without_target=left_out,
-        notes=(*survey.table.notes, *series_notes(survey, splits)),
+        notes=(*survey.table.notes, *series_notes(survey)),
         splits=splits,
-        warnings=[*find_risks(survey), *(line for each in images.values() for line in image_warnings(each))],
+        warnings=[*find_risks(survey, division), *chain(*map(image_warnings, images.values()))],
         spec=text,
     )
 

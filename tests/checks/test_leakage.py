@@ -237,7 +237,7 @@ def test_a_column_that_determines_the_target_is_named_from_init_to_compare(
     [
         (lambda n: n, None, "the dates in column 'at' are 1 hour apart"),
         (lambda n: 7 * 24 * (n * 37 % 100), None, "the dates in column 'at' are 1 week apart"),
-        (lambda n: n * n, None, "the test rows are the latest"),
+        (lambda n: n * n, None, None),
         (lambda n: n * n * 37 % 1001, "random", None),
         (lambda n: n // 2, "random", None),
     ],

@@ -286,3 +286,12 @@ def test_so_many_categories_that_each_has_few_rows_are_advised_against(
         shown = mlpcli(*command, tmp_path / "t.csv", "--target", "rent")
         said = " ".join(shown.out.split())
         assert (wanted in said, "column 'town'" in said) == (True, False), said + shown.err
+    rows = [f"P{n // 4:03},{n * 7919 % 83},{'yes' if n * 31 % 7 < 3 else 'no'}" for n in range(800)]
+    (tmp_path / "v.csv").write_text("person,pulse,ill\n" + "\n".join(rows) + "\n")
+    for options, advised in (((), False), (("--split", "random"), True)):
+        shown = mlpcli(
+            "init", tmp_path / "v.csv", "--target", "ill", "-o", tmp_path / "v.yaml", "--force", *options
+        )
+        assert ("little is learned of each" in " ".join(shown.out.split())) is advised, shown.out + shown.err
+    inspected = mlpcli("inspect", tmp_path / "v.csv", "--target", "ill").out
+    assert "little is learned of each" not in " ".join(inspected.split())

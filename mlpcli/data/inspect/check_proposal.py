@@ -15,8 +15,8 @@ from mlpcli.spec.load import load_text
 
 def propose_checked(
     propose: Callable[[ProposedSplit | None], str], file: Path, survey: Survey, wanted: str | None
-) -> tuple[str, str]:
-    """Return a proposed spec that can be trained, and how it divides the rows where that is not at random.
+) -> tuple[str, ProposedSplit | None, str]:
+    """Return a proposed spec that can be trained, by what it divides the rows, and what to say of that.
 
     Args:
         propose: returns the text of the spec, given how the rows are divided.
@@ -38,8 +38,8 @@ def propose_checked(
         text = propose(None)
         check_proposal(text, file, survey)
         *_, problem = error.problems
-        return text, f"splits at random, though {division.reason}: {problem.headline()}"
-    return text, "" if division is None else division.why()
+        return text, None, f"splits at random, though {division.reason}: {problem.headline()}"
+    return text, division, "" if division is None else division.why()
 
 
 def check_proposal(text: str, file: Path, survey: Survey) -> None:

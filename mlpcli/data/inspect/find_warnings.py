@@ -10,6 +10,7 @@ from mlpcli.data.features.preprocessor import fit_preprocessor
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.inspect.find_copies import copies_in, groups_in, shared_with
+from mlpcli.data.inspect.propose_splits import ProposedSplit, propose_split, used_columns
 from mlpcli.data.inspect.survey import Survey, are_imbalanced, invalid_cells
 from mlpcli.data.inspect.value_codes import value_codes
 from mlpcli.errors import listing
@@ -43,7 +44,7 @@ def find_warnings(survey: Survey, test: str | None = None, images: Collection[st
     found += survey.features.notes
     found += _lost_digits(survey)
     found += _column_warnings(survey)
-    found += rare_categories(survey)
+    found += rare_categories(survey, propose_split(survey, None) if survey.target is not None else None)
     found += copies_in(survey)
     found += _same_columns(survey)
     found += groups_in(survey)
@@ -83,9 +84,14 @@ def _column_warnings(survey: Survey) -> Iterator[str]:
             yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
 
 
-def rare_categories(survey: Survey) -> Iterator[str]:
-    """Yield a line for each column of so many categories that a network sees few rows of each."""
-    for name, spec in survey.features.used.items():
+def rare_categories(survey: Survey, division: ProposedSplit | None) -> Iterator[str]:
+    """Yield a line for each used column of so many categories that a network sees few rows of each.
+
+    Args:
+        survey: of the table.
+        division: how its rows are divided, by which a column may not be used; None for at random.
+    """
+    for name, spec in used_columns(survey, division).items():
         profile = survey.profiles[name]
         if (
             name == survey.target

@@ -166,12 +166,17 @@ def _few(survey: Survey) -> list[int]:
     return [rows] if rows < SMALL_ROWS else []
 
 
-def find_risks(survey: Survey) -> list[str]:
-    """Return what makes a proposed spec worth less than it looks: a sentence each."""
+def find_risks(survey: Survey, division: ProposedSplit | None = None) -> list[str]:
+    """Return what makes a proposed spec worth less than it looks: a sentence each.
+
+    Args:
+        survey: of the table.
+        division: how its rows are divided; None for at random.
+    """
     risks = [
         f"only {counted(rows, 'row')}: what the test rows show is mostly chance" for rows in _few(survey)
     ]
-    risks += [*survey.features.notes, *rare_categories(survey)]
+    risks += [*survey.features.notes, *rare_categories(survey, division)]
     if survey.target:
         leaks = find_leaks(survey)
         warnings = leak_warnings(leaks, survey.target)

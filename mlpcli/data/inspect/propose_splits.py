@@ -17,9 +17,6 @@ from mlpcli.errors import UsageError
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.resolve import inline
 
-LATEST = "splits by latest rows"
-"""What is said first of a split by time."""
-
 
 @dataclass(frozen=True)
 class ProposedSplit:
@@ -41,7 +38,7 @@ class ProposedSplit:
 
     def why(self) -> str:
         """Return what to say of it, and how to have random splits."""
-        what = LATEST if self.sort == "time" else "splits by whole groups"
+        what = "splits by latest rows" if self.sort == "time" else "splits by whole groups"
         return f"{what}: {self.reason}; for random splits add --split random"
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from mlpcli.data.features.encoders import parse_date_column
 from mlpcli.data.features.group_columns import MIN_TIMES
-from mlpcli.data.inspect.propose_splits import LATEST
 from mlpcli.data.inspect.survey import Survey
 from mlpcli.printable import counted
 
@@ -17,20 +16,15 @@ UNITS = ((604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1
 SEE = "the how-to 'Predict what comes next' of the documentation makes them"
 
 
-def series_notes(survey: Survey, splits: str) -> list[str]:
-    """Return where lags are explained, of a table whose rows follow each other in time.
-
-    Args:
-        survey: of the table, with a target.
-        splits: how its rows are divided, as `init` says it.
-    """
+def series_notes(survey: Survey) -> list[str]:
+    """Return where lags are explained, of a table with a target whose rows follow each other in time."""
     lags = f"a row knows of earlier ones only what its columns say (lags, moving means): {SEE}"
     for name, profile in survey.profiles.items():
         if name == survey.target or profile.content != "dates" or profile.invalid:
             continue
         if (step := _step(survey, name, profile.format or "%Y-%m-%d")) is not None:
             return [f"the dates in column {name!r} are {step} apart; {lags}"]
-    return [f"the test rows are the latest; {lags}"] if splits.startswith(LATEST) else []
+    return []
 
 
 def _step(survey: Survey, name: str, written: str) -> str | None:
