@@ -232,6 +232,35 @@ def test_a_column_that_determines_the_target_is_named_from_init_to_compare(
     assert document["leaking"] == [None, "yearly rent"]
 
 
+def _yes(n: int) -> bool:
+    return n * 31 % 7 < 2
+
+
+@pytest.mark.parametrize(
+    ("column", "rows", "leaks"),
+    [
+        (lambda n: n % 8 + 2 if _yes(n) else n % 2, 200, True),
+        (lambda n: n * 0.37 + 300 if _yes(n) else n * 0.37, 200, True),
+        (lambda n: ["lawyer", "court"][n % 2] if _yes(n) else ["none", "mail", "call"][n % 3], 200, True),
+        (lambda n: n % 8 + 2 if _yes(n) else n % 3, 200, False),  # 2 calls in rows of both
+        (lambda n: n * 0.37 + 50 if _yes(n) else n * 0.37, 200, False),
+        (lambda n: ["lawyer", "mail"][n % 2] if _yes(n) else ["none", "mail", "call"][n % 3], 200, False),
+        (lambda n: n * 0.37 + 300 if _yes(n) else n * 0.37, 30, False),  # so few may be apart by chance
+        (lambda n: f"{'yn'[_yes(n)]}{n % 60}", 200, False),  # few rows of each
+    ],
+)
+def test_a_column_of_values_that_have_one_class_each_determines_the_target(
+    mlpcli: Cli, tmp_path: Path, column: Callable[[int], object], rows: int, leaks: bool
+) -> None:
+    made = [[n * 7919 % 101 * 0.5, column(n), "yes" if _yes(n) else "no"] for n in range(rows)]
+    table = write(tmp_path / "t.csv", "income,after,late", made)
+    for command in (("inspect",), ("init", "-o", tmp_path / "s.yaml")):
+        shown = mlpcli(*command, table, "--target", "late")
+        said = " ".join(shown.out.split())
+        assert ("column 'after' determines the target 'late' by itself" in said) is leaks, said + shown.err
+        assert "'income' determines" not in said
+
+
 @pytest.mark.parametrize(
     ("hours", "split", "wanted"),
     [

@@ -13,6 +13,7 @@ from mlpcli.data.inspect.find_copies import copies_in, groups_in, shared_with
 from mlpcli.data.inspect.propose_splits import ProposedSplit, propose_split, used_columns
 from mlpcli.data.inspect.survey import Survey, are_imbalanced, invalid_cells
 from mlpcli.data.inspect.value_codes import value_codes
+from mlpcli.data.types import Array
 from mlpcli.errors import listing
 from mlpcli.printable import counted, verb
 from mlpcli.spec.predictions import threshold_metric
@@ -24,6 +25,13 @@ MAX_LEAKS = 10
 """Columns that determine the target are named up to this number, and then counted."""
 
 LEAK_CORRELATION = 0.99999
+
+CLASS_ROWS = 10
+"""Rows of each class from which on a column that separates them is no accident: of 20 rows, 1 in 92,000."""
+
+MOST_DISTINCT = 20
+"""Distinct values of a column up to which it is one of codes, of which each may have one class only."""
+
 LEFT_OUT = "training rejects them unless dataset.missing_target is drop, as init writes"
 
 
@@ -160,6 +168,8 @@ def _determines(survey: Survey, name: str, aim: Profile) -> bool:
     profile = survey.profiles[name]
     if aim.distinct < 2 or profile.distinct < 2:
         return False
+    if survey.has_classes and _separates(survey, name, aim):
+        return True
     if profile.numbers is not None and aim.numbers is not None:
         both = ~np.isnan(profile.numbers) & ~np.isnan(aim.numbers)
         a, b = profile.numbers[both].astype(np.float64), aim.numbers[both].astype(np.float64)
@@ -170,6 +180,35 @@ def _determines(survey: Survey, name: str, aim: Profile) -> bool:
         return False
     pairs = set(zip(value_codes(survey, name).tolist(), value_codes(survey, aim.name).tolist(), strict=True))
     return len(pairs) == aim.distinct
+
+
+def _separates(survey: Survey, name: str, aim: Profile) -> bool:
+    """Return whether each class has values of its own: a range of numbers, or some of few distinct ones.
+
+    Every class must have so many rows that this is no accident.
+    """
+    profile = survey.profiles[name]
+    there = _is_there(survey, aim)
+    classes, values = value_codes(survey, aim.name)[there], value_codes(survey, name)[there]
+    rows = np.unique(classes, return_counts=True)[1]
+    if len(rows) < 2 or rows.min() < CLASS_ROWS:
+        return False
+    distinct = len(np.unique(values))
+    if distinct <= MOST_DISTINCT and len(values) >= FEW_ROWS * distinct:
+        return len(np.unique(np.stack([values, classes]), axis=1).T) == distinct
+    if profile.numbers is None or not _is_there(survey, profile)[there].all():
+        return False
+    order = np.argsort(values, kind="stable")
+    classes, values = classes[order], values[order]
+    changes = np.flatnonzero(np.diff(classes))
+    return len(changes) == len(rows) - 1 and bool((values[changes] < values[changes + 1]).all())
+
+
+def _is_there(survey: Survey, profile: Profile) -> Array:
+    """Return (rows,) bool, whether a column has a value."""
+    if profile.numbers is not None:
+        return ~np.isnan(profile.numbers)
+    return ~survey.table.columns[profile.name].texts.mask((None,))
 
 
 def _imbalance(survey: Survey, target: str) -> Iterator[str]:
