@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from mlpcli.data.readers.reading import Reading
     from mlpcli.data.types import Array
     from mlpcli.inference.predict import PredictOptions
     from mlpcli.keras_import import keras
@@ -115,6 +116,9 @@ class Run:
         keep: Sequence[str] = (),
         on_unknown: Literal["error", "bucket", "null"] | None = None,
         intervals: float | None = None,
+        decimal: str | None = None,
+        thousands: str | None = None,
+        date_format: str | None = None,
     ) -> pa.Table | pd.DataFrame:
         """Predict rows, as `mlpcli predict` does.
 
@@ -124,6 +128,9 @@ class Run:
             keep: Columns of the data to pass through; of one, its name alone will do.
             on_unknown: What is done with a category that was never seen: see `mlpcli predict`.
             intervals: The level of intervals and sets, for a run that has them.
+            decimal: The decimal sign of numbers in texts, where it is not that of the training rows.
+            thousands: Their separator of thousands; an empty text for none.
+            date_format: How dates in texts are written, such as `%d.%m.%Y`.
 
         Returns:
             The columns that `mlpcli predict` writes: the label or value, the probability of each class, and
@@ -142,7 +149,8 @@ class Run:
         if on_unknown not in (None, *get_args(Policy)):
             hint = suggest(on_unknown, get_args(Policy), f"one of {', '.join(get_args(Policy))}")
             raise UsageError(Problem("on_unknown: no such policy", received=on_unknown, hint=hint))
-        options = PredictOptions(_names(keep), on_unknown, level=intervals)
+        reading = _reading(decimal, thousands, date_format)
+        options = PredictOptions(_names(keep), on_unknown, level=intervals, reading=reading)
         table, _ = self._predict(data, options, stacklevel=3)
         if not is_frame(data):
             return table
@@ -173,7 +181,7 @@ class Run:
         with handed.named(), contextlib.closing(handed):
             is_array = hasattr(data, "dtype") and not is_of_pandas(data)
             path = handed.add((data,) if is_array else data, "data")
-            check_new_rows(str(path), trained.contract, keep=options.keep)
+            check_new_rows(str(path), trained.contract, keep=options.keep, reading=options.reading)
             summary = predict_run(self._run, path, writer, options=options, trained=trained)
         if text := unusual_text(summary):
             warnings.warn(handed.plain(text), PredictionWarning, stacklevel=stacklevel)
@@ -252,6 +260,18 @@ class Run:
         if self._trained is None:
             self._trained = load_trained(self._run)
         return self._trained
+
+
+def _reading(decimal: str | None, thousands: str | None, date_format: str | None) -> Reading:
+    """Return how numbers and dates are written.
+
+    Raises:
+        UsageError: A value is none of those that there are.
+    """
+    from mlpcli.cli.data_options import reading_of
+
+    with HandedIn().named():
+        return reading_of(None, None, None, None, None, None, decimal, thousands, date_format)
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:

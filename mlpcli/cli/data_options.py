@@ -43,6 +43,15 @@ ThousandsOption = Annotated[
     ),
 ]
 
+DateFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--date-format",
+        metavar="FORMAT",
+        help="How the dates of new rows are written, such as %d.%m.%Y. Default: as in the training file.",
+    ),
+]
+
 _SPELLED = {"tab": "\t", "\\t": "\t", "blanks": " ", "blank": " ", "space": " "}
 
 
@@ -55,6 +64,7 @@ def reading_of(
     header: bool | None,
     decimal: str | None,
     thousands: str | None,
+    date_format: str | None = None,
 ) -> Reading:
     """Return what the options say.
 
@@ -62,8 +72,8 @@ def reading_of(
         UsageError: a value is impossible.
     """
     from mlpcli.data.readers.reading import Reading
-    from mlpcli.errors import Problem, UsageError
-    from mlpcli.spec.features import THOUSANDS_PATTERN
+    from mlpcli.errors import Problem, UsageError, suggest
+    from mlpcli.spec.features import DATE_FORMATS, THOUSANDS_PATTERN
     from mlpcli.spec.file_words import COMMENT_PATTERN, COMMENT_RULE, DELIMITER_PATTERN, DELIMITER_RULE
     from mlpcli.spec.schema import check_charset
 
@@ -80,6 +90,9 @@ def reading_of(
             problems.append(Problem(f"{option}: must be {rule}", received=value))
     if decimal is not None and thousands == decimal:
         problems.append(Problem("--thousands: must differ from --decimal", received=thousands))
+    if date_format is not None and date_format not in DATE_FORMATS:
+        hint = suggest(date_format, DATE_FORMATS, f"one of {', '.join(DATE_FORMATS)}")
+        problems.append(Problem("--date-format: no such format", received=date_format, hint=hint))
     try:
         check_charset(charset or "utf-8")
     except ValueError:
@@ -87,4 +100,4 @@ def reading_of(
         problems.append(Problem(rule, received=charset))
     if problems:
         raise UsageError(*problems)
-    return Reading(sheet, query, delimiter, comment, charset, header, decimal, thousands)
+    return Reading(sheet, query, delimiter, comment, charset, header, decimal, thousands, date_format)

@@ -12,6 +12,7 @@ from mlpcli.cli.completion import complete_run_column
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
+    DateFormatOption,
     DecimalOption,
     DelimiterOption,
     HeaderOption,
@@ -73,6 +74,7 @@ def evaluate(
     header: HeaderOption = None,
     decimal: DecimalOption = None,
     thousands: ThousandsOption = None,
+    date_format: DateFormatOption = None,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -86,7 +88,8 @@ def evaluate(
 
     at_once, file = AllAtOnce(), None if data is None else as_path(data)
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
-    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header, decimal, thousands)
+    words = (sheet, query, delimiter, comment, charset, header, decimal, thousands, date_format)
+    read = at_once.of(reading_of, *words)
     _check_all(at_once, named, split, file, by or [], read)
     folder = figures_folder(named.value, name_of(split, file)) if figures else None
     with _drawing_beside(folder):

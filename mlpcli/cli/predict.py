@@ -14,6 +14,7 @@ from mlpcli.cli.completion import complete_run_column
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
+    DateFormatOption,
     DecimalOption,
     DelimiterOption,
     HeaderOption,
@@ -123,6 +124,7 @@ def predict(
     header: HeaderOption = None,
     decimal: DecimalOption = None,
     thousands: ThousandsOption = None,
+    date_format: DateFormatOption = None,
     pictures: PicturesOption = None,
     force: ForceOption = False,
     best: BestOption = False,
@@ -141,7 +143,8 @@ def predict(
     at_once.of(_check_outputs, target, rejects, force=force)
     policy, how = at_once.of(_policy, on_unknown), at_once.of(explain_options, target, explain, *given)
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
-    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header, decimal, thousands)
+    words = (sheet, query, delimiter, comment, charset, header, decimal, thousands, date_format)
+    read = at_once.of(reading_of, *words)
     _check_first(at_once, named, data, kept, intervals, read)
     _finish_checks(at_once, named, how, strongest, pictures, force=force)
     from mlpcli.inference.predict import PredictOptions

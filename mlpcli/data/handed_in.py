@@ -6,6 +6,7 @@ A table becomes a Parquet file, which holds its values and their types exactly; 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import weakref
@@ -20,6 +21,7 @@ import numpy as np
 from mlpcli.data.mappings import by_column, from_mapping
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS
 from mlpcli.data.readers.find_files import HANDED_IN
+from mlpcli.data.readers.row_errors import REJECTS
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, MlpcliError, Problem
 
@@ -89,7 +91,7 @@ class HandedIn:
         for path, name in self.names.items():
             key = "path" if name == "data" else name.removesuffix(" data")
             text = text.replace(f'--set dataset.{key}="{path}"', name).replace(path, f"the {name}")
-        return text
+        return NOTATION.sub(_argument, text.replace(REJECTS, "leave such rows out"))
 
     def _renamed(self, problem: Problem) -> Problem:
         plain, hint = self.plain, problem.hint
@@ -103,6 +105,22 @@ class HandedIn:
         if problem.place is not None and problem.place.flag:
             changed = replace(changed, place=replace(problem.place, flag=plain(problem.place.flag)))
         return changed
+
+
+NOTATION = re.compile(r"--(decimal|thousands|date-format)(?::| ('[^']*'|\"[^\"]*\"|[^\s;]+))")
+"""An option on how numbers and dates are written."""
+
+
+def _argument(option: re.Match[str]) -> str:
+    """Return an option as an argument of a function: `decimal=','` for `--decimal ,`."""
+    name, value = option[1].replace("-", "_"), option[2]
+    if value is None:
+        return f"{name}:"
+    spelled = {"none": "", "blank": " "}
+    return f"{name}={spelled.get(value, value.strip(value[0]) if value[0] in QUOTES else value)!r}"
+
+
+QUOTES = "'\""
 
 
 def is_frame(data: object) -> bool:

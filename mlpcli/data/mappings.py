@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+ONE_VALUE = (str, bool, int, float, np.generic, datetime.date, type(None))
+"""What is one cell, and no column."""
+
+
 def from_mapping(data: Mapping[object, object], name: str) -> pa.Table:
     """Return a mapping of names to columns as a table.
 
@@ -29,6 +34,9 @@ def from_mapping(data: Mapping[object, object], name: str) -> pa.Table:
     """
     import pyarrow as pa
 
+    if data and all(isinstance(value, ONE_VALUE) for value in data.values()):
+        rule = f"the {name}: a mapping has a list for each column, this one has single values"
+        raise DataError(Problem(rule, hint="hand in one row as a list of one mapping: [row]"))
     counts = Counter(map(str, data))
     problems = []
     if twice := [key for key, count in counts.items() if count > 1]:

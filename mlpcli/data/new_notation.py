@@ -33,4 +33,8 @@ def in_notation(contract: Contract, reading: Reading) -> Contract:
             hint = f"say the decimal sign of these rows too: --decimal {other}"
             raise UsageError(Problem(rule, received=reading.thousands, hint=hint))
     dialect = replace(reading.on_numbers(dialect), optional=True)
-    return replace(contract, preprocessor=replace(preprocessor, dialect=dialect))
+    encoders = tuple(
+        replace(each, format=reading.date_format) if reading.date_format and each.kind == "date" else each
+        for each in preprocessor.encoders
+    )
+    return replace(contract, preprocessor=replace(preprocessor, dialect=dialect, encoders=encoders))

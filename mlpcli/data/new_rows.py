@@ -13,10 +13,10 @@ from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.images.new_images import NamedImages, find_images, image_batches, reading_for, shown_name
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, is_table, named_files
-from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
+from mlpcli.data.readers.row_errors import MAX_SHOWN, REJECTS, RowError, raise_row_errors
 from mlpcli.data.readers.tables import check_columns, open_tables, read_table
 from mlpcli.data.sources.image_columns import FilesOrigin, files_of_column
-from mlpcli.data.stream import REJECTS, Chunk, ReadOptions, screened
+from mlpcli.data.stream import Chunk, ReadOptions, screened
 from mlpcli.data.types import ArrowColumn
 
 

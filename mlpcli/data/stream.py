@@ -36,15 +36,20 @@ from mlpcli.data.readers.parquet import parquet_batches
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, labels_of
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.row_errors import MAX_SHOWN, NoRowsError, Origin, RowError, raise_row_errors
+from mlpcli.data.readers.row_errors import (
+    MAX_SHOWN,
+    REJECTS,
+    NoRowsError,
+    Origin,
+    RowError,
+    raise_row_errors,
+)
 from mlpcli.data.readers.tables import TableFile, check_model_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
 from mlpcli.data.sources.array_source import fit_shape
 from mlpcli.data.types import Array, ArrowColumn
 
 STDIN = "standard input"
-
-REJECTS = "--rejects FILE writes such rows there and goes on"
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_a_run_has_its_records(houses: mlpcli.Run, place: Path) -> None:
     assert len(houses.history["val_loss"]) == 2
     assert houses.metrics["test"]["loss"] > 0
     assert houses.spec["loss"] == "mse"
-    assert houses.model.count_params() == 7
+    assert houses.model.count_params() == 53  # (11 columns + 1) * 4 + 5
     assert houses.label in repr(houses)
 
 
@@ -208,8 +208,11 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: mlpcli.check(SPEC), "needs a name .* or a path"),
     (lambda: mlpcli.check(SPEC | {"dataset": {"name": "iris"}}, _houses()), "^data .* both a name and"),
     (lambda: mlpcli.check(SPEC, 5), "^the data: must be a pandas DataFrame"),
-    (lambda: mlpcli.check(SPEC, {"a": [1, "x"], "price": [1, 2]}), "^the data: cannot be read as a table"),
-    (lambda: mlpcli.check(SPEC, {"a": [1], "price": [1, 2]}), "^the data: cannot be read as a table"),
+    (
+        lambda: mlpcli.check(SPEC, {"a": [1, "x"], "price": [1, 2]}),
+        "^the data column 'a': the values must be",
+    ),
+    (lambda: mlpcli.check(SPEC, {"a": [1], "price": [1, 2]}), "^the data: all columns must have a value"),
     (lambda: mlpcli.check(FLOWERS, (np.array([[len]]), [1])), "^the data: array 'x' must hold numbers"),
     (lambda: mlpcli.check(FLOWERS, ()), r"^the data: must be \(x,\)"),
     (lambda: mlpcli.check("nowhere.yaml"), "^nowhere.yaml: there is no such file"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+import mlpcli
 from tests.bare_runs import train_bare
 from tests.conftest import Result
 
@@ -113,12 +116,53 @@ def test_a_date_in_another_format_is_shown_as_it_must_be_written(mlpcli: Cli, fo
     new.write_text("fee;used kWh;day\n1;2;17.03.2024\n1;2;04/05/2024\n1;2;soon\n")
     told = mlpcli("predict", "fees", new, "--runs-dir", folder / "runs").err.splitlines()
     rule = "column 'day': must be a date such as 2024-05-31, received"
-    assert f"{rule} '17.03.2024'; write 2024-03-17: the dates of the training file are written so" in told[0]
-    assert f"{rule} '04/05/2024'; write 2024-04-05 or 2024-05-04, whichever is meant" in told[1]
+    so = "write 2024-03-17, as in the training file; --date-format %d.%m.%Y reads it so"
+    assert f"{rule} '17.03.2024'; {so}" in told[0]
+    ways = "--date-format %m/%d/%Y or --date-format %d/%m/%Y reads it so, each as its own day"
+    assert f"{rule} '04/05/2024'; write 2024-04-05 or 2024-05-04, whichever is meant, as in the" in told[1]
+    assert ways in told[1]
     assert f"{rule} 'soon'; --rejects" in told[2]
     new.write_text("fee;used kWh;day\n1;2;2031-03-17\n")
     told_of_day = mlpcli("predict", "fees", new, "--runs-dir", folder / "runs", "--on-unknown", "error").err
     assert "must be within the dates of the training rows, 2024-01-17 to 2024-12-17, received" in told_of_day
+
+
+def test_an_option_says_how_new_rows_write_dates(mlpcli: Cli, folder: Path) -> None:
+    lines = [line.split(";") for line in (folder / "fees.csv").read_text().splitlines()]
+    days = [".".join(reversed(line[2].split("-"))) for line in lines]
+    european = [";".join([*line[:2], day, line[3]]) for line, day in zip(lines[1:], days[1:], strict=True)]
+    (folder / "european.csv").write_text("\n".join([";".join(lines[0]), *european]) + "\n")
+    runs_dir, said = ("--runs-dir", folder / "runs"), ("--date-format", "%d.%m.%Y")
+    own = mlpcli("predict", "fees", folder / "fees.csv", *runs_dir)
+    other = mlpcli("predict", "fees", folder / "european.csv", *runs_dir, *said)
+    assert (other.status, other.out) == (0, own.out)
+    metrics = [
+        json.loads(mlpcli("evaluate", "fees", "--data", folder / name, *runs_dir, *flags, "--json").out)
+        for name, flags in (("fees.csv", ()), ("european.csv", said))
+    ]
+    assert metrics[0]["metrics"] == metrics[1]["metrics"]
+    wrong = mlpcli("predict", "fees", folder / "fees.csv", *runs_dir, "--date-format", "%d.%m.%y.")
+    assert (wrong.status, "--date-format: no such format" in wrong.err) == (2, True)
+
+
+@pytest.mark.filterwarnings("ignore::mlpcli.PredictionWarning")
+def test_python_says_the_same_as_arguments(folder: Path) -> None:
+    run = mlpcli.load("fees", runs_dir=folder / "runs")
+    row = {"fee": "1.5", "used kWh": "1,000.5", "day": "17.03.2024"}
+    with pytest.raises(mlpcli.MlpcliError) as caught:
+        run.predict([row])
+    told = "\n".join(map(str, caught.value.problems))
+    assert "decimal='.' thousands=',' reads it as 1000.5; leave such rows out" in told
+    assert "date_format='%d.%m.%Y' reads it so" in told
+    assert "--" not in told
+    found = run.predict([row], decimal=".", thousands=",", date_format="%d.%m.%Y")
+    date = pa.array([datetime.date(2024, 3, 17)])
+    same = run.predict(pa.table({"fee": [1.5], "used kWh": [1000.5], "day": date}), date_format="%d.%m.%Y")
+    assert found.to_pydict() == same.to_pydict()
+    with pytest.raises(mlpcli.MlpcliError, match=r"^decimal: must be '\.' or ','"):
+        run.predict([row], decimal="?")
+    with pytest.raises(mlpcli.MlpcliError, match=r"has single values; .* as a list of one mapping: \[row\]"):
+        run.predict(row)
 
 
 def test_init_and_inspect_read_what_options_say(mlpcli: Cli, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ def date_hint(text: str, written: str, *, features: str = "") -> str:
     shown = list(found)[:MOST]
     means = shown[0] if len(shown) == 1 else f"{shown[0]} or {shown[1]}, whichever is meant"
     if not features:
-        return f"write {means}: the dates of the training file are written so"
+        ways = " or ".join(f"--date-format {found[each]}" for each in shown)
+        reads = "reads it so" if len(shown) == 1 else "reads it so, each as its own day"
+        return f"write {means}, as in the training file; {ways} {reads}"
     formats = " or ".join(f"{found[each]!r}" for each in shown)
     return f"write {means}, or set dataset.features: {{{features}: {{kind: date, format: {formats}}}}}"

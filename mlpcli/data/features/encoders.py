@@ -275,10 +275,16 @@ def cyclic_position(part: str, dates: ParsedDates) -> Array:
 
 
 def parse_date_column(column: ParsedColumn, name: str) -> tuple[Texts, ParsedDates]:
-    """Return a column's texts, and the dates of its distinct texts in the format `name`."""
+    """Return a column's texts, and the dates of its distinct texts in the format `name`.
+
+    What the file holds as dates, and not as texts, needs no format.
+    """
+    import pyarrow as pa
+
     cells = column.texts_without_gaps
     texts = [value or "" for value in cells.values] or [""]
-    return cells, parse_dates(texts, name, column.dialect.numbers)
+    written = "%Y-%m-%d" if pa.types.is_temporal(column.written_kind) else name
+    return cells, parse_dates(texts, written, column.dialect.numbers)
 
 
 def invalid_dates(column: ParsedColumn, name: str) -> Array:

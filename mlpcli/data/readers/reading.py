@@ -23,11 +23,12 @@ OPTIONS = KINDS | {
     "header": ((*TEXTS, *WORKBOOKS), "a text file such as .csv, or an Excel file"),
     "decimal": (TABLES, "a table"),
     "thousands": (TABLES, "a table"),
+    "date_format": (TABLES, "a table"),
 }
 """As options, these are for some files only, too; in a spec they may be of use for later ones."""
 
-NUMBERS = ("decimal", "thousands")
-"""The words on how numbers are written."""
+OF_CELLS = ("decimal", "thousands", "date_format")
+"""The words on how numbers and dates are written."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Reading:
         header: whether the first row names the columns.
         decimal: the decimal sign of numbers.
         thousands: their separator of thousands; an empty text for none.
+        date_format: of every date, for new rows.
     """
 
     sheet: str | None = None
@@ -53,10 +55,11 @@ class Reading:
     header: bool | None = None
     decimal: str | None = None
     thousands: str | None = None
+    date_format: str | None = None
 
     def on(self, dialect: Dialect) -> Dialect:
         """Return a dialect with what is said here."""
-        words = {name: value for name, value in vars(self).items() if name not in NUMBERS}
+        words = {name: value for name, value in vars(self).items() if name not in OF_CELLS}
         given = {name: value for name, value in words.items() if value is not None}
         if given:
             dialect = replace(dialect, certain=dialect.certain or self.charset is not None, **given)
@@ -103,7 +106,7 @@ AS_RECORDED = Reading()
 
 
 def _option(word: str, value: object) -> str:
-    return f"no-{word}" if value is False else word
+    return f"no-{word}" if value is False else word.replace("_", "-")
 
 
 def misplaced(

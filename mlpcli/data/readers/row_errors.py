@@ -12,6 +12,9 @@ from typing import NoReturn
 from mlpcli.errors import ABSENT, DataError, Problem, nearest_column
 from mlpcli.machine import format_bytes, memory_bytes
 
+REJECTS = "--rejects FILE writes such rows there and goes on"
+"""What `predict` can do with rows that it cannot read."""
+
 MAX_SHOWN = 10
 """The number of errors of one file that are shown; one more problem counts the others."""
 
