@@ -30,11 +30,12 @@ from mlpcli.cli.options import (
     RunsDirOption,
     TrustOption,
 )
+from mlpcli.errors import AllAtOnce
 from mlpcli.free_names import file_part
 
 if TYPE_CHECKING:
     from mlpcli.data.readers.reading import Reading
-    from mlpcli.errors import AllAtOnce, Step
+    from mlpcli.errors import Step
     from mlpcli.runs.folder import Run
     from mlpcli.runs.results import Evaluation
 
@@ -83,10 +84,8 @@ def evaluate(
 ) -> None:
     """Compute the metrics of a run on its test split, or on a file."""
     from mlpcli.cli.named import find_named
-    from mlpcli.data.readers.find_files import as_path
-    from mlpcli.errors import AllAtOnce
 
-    at_once, file = AllAtOnce(), None if data is None else as_path(data)
+    at_once, file = AllAtOnce(), _file(data)
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
     words = (sheet, query, delimiter, comment, charset, header, decimal, thousands, date_format)
     read = at_once.of(reading_of, *words)
@@ -98,6 +97,13 @@ def evaluate(
         options = EvaluateOptions(folder, intervals, tuple(by or ()), read.value)
         evaluation = evaluate_run(named.value, split=split, data=file, options=options)
     _show(named.value, evaluation, folder, json=json)
+
+
+def _file(data: str | None) -> Path | None:
+    """Return the file that --data names; None without it."""
+    from mlpcli.data.readers.find_files import as_path
+
+    return None if data is None else as_path(data)
 
 
 def _check_all(

@@ -43,11 +43,12 @@ from mlpcli.cli.predict_explain import (
     check_with_run,
     explain_options,
 )
+from mlpcli.errors import AllAtOnce
 
 if TYPE_CHECKING:
     from mlpcli.data.dataset import Contract
     from mlpcli.data.readers.reading import Reading
-    from mlpcli.errors import AllAtOnce, Step
+    from mlpcli.errors import Step
     from mlpcli.inference.predict import PredictOptions
     from mlpcli.runs.explanation import ExplainOptions
     from mlpcli.runs.folder import Run
@@ -135,10 +136,8 @@ def predict(
 ) -> None:
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
     from mlpcli.cli.named import find_named
-    from mlpcli.errors import AllAtOnce
 
-    target = Path(output) if output not in (None, "-") else None
-    at_once, kept = AllAtOnce(), tuple(keep or ())
+    at_once, kept, target = AllAtOnce(), tuple(keep or ()), None if output in (None, "-") else Path(output)
     given = (strongest, class_name, group, background, pictures)
     at_once.of(_check_outputs, target, rejects, force=force)
     policy, how = at_once.of(_policy, on_unknown), at_once.of(explain_options, target, explain, *given)
@@ -248,7 +247,6 @@ def _check_outputs(target: Path | None, rejects: Path | None, *, force: bool) ->
         UsageError: one of them cannot.
     """
     from mlpcli.data.formats import format_of
-    from mlpcli.errors import AllAtOnce
 
     at_once = AllAtOnce()
     hint = "leave -o out for standard output"

@@ -283,7 +283,7 @@ def parse_date_column(column: ParsedColumn, name: str) -> tuple[Texts, ParsedDat
 
     cells = column.texts_without_gaps
     texts = [value or "" for value in cells.values] or [""]
-    written = "%Y-%m-%d" if pa.types.is_temporal(column.written_kind) else name
+    written = "%Y-%m-%d" if pa.types.is_temporal(column.kind) else name
     return cells, parse_dates(texts, written, column.dialect.numbers)
 
 
