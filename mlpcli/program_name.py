@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 
 VARIABLE = "MLPCLI_PROGRAM"
 NAME = "mlpcli"
@@ -21,8 +22,13 @@ _COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:--[a-z]|(?:{'|'.join(COMMANDS)
 
 
 def as_called(text: str) -> str:
-    """Return a text for the user whose commands begin as the program was called."""
+    """Return a text for the user whose commands begin as the program was called.
+
+    What is to be installed is for the Python that runs: `scripts/run` has one of its own.
+    """
     called = os.environ.get(VARIABLE)
     if not called or called == NAME:
         return text
+    python = shlex.quote(sys.executable)
+    text = text.replace(f'run: pip install "{NAME}[', f'run: {python} -m pip install "{NAME}[')
     return _COMMAND.sub(lambda _: shlex.quote(called), text)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlpcli.extras import install
 from mlpcli.program_name import COMMANDS, as_called
 from mlpcli.report.doctor import show_diagnosis, show_lines
 from mlpcli.report.init import Proposal, show_example, show_proposal
@@ -85,6 +86,15 @@ def test_help_in_panels_names_commands_as_the_program_was_called(
     shown = mlpcli("doctor", "--help").out
     assert "Example: scripts/run doctor" in shown
     assert "Usage: scripts/run doctor" in shown
+
+
+def test_an_extra_is_installed_for_the_python_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLPCLI_PROGRAM", "scripts/run")
+    monkeypatch.setattr("sys.executable", "/here/.venv/bin/python")
+    hint = '/here/.venv/bin/python -m pip install "mlpcli[excel]"'
+    assert as_called(f"an Excel file needs it; {install('excel')}") == f"an Excel file needs it; run: {hint}"
+    monkeypatch.delenv("MLPCLI_PROGRAM")
+    assert as_called(install("excel")) == 'run: pip install "mlpcli[excel]"'
 
 
 def test_all_commands_are_known_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
