@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -32,6 +32,7 @@ class ColumnValues:
         codes: (rows,) int, each row's place in `texts`; without rows for numbers and dates.
         unreadable: (rows,) bool, cells that are not missing, and no number or date.
         words: some of these cells, as they are written.
+        hint: how the first of them would be read as a number; empty for in no way.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ColumnValues:
     codes: Array
     unreadable: Array
     words: tuple[str, ...] = ()
+    hint: str = ""
 
     def __len__(self) -> int:
         return len(self.unreadable)
@@ -51,6 +53,12 @@ class ColumnValues:
         if self.kind != "categories":
             return np.isnan(self.numbers) & ~self.unreadable
         return np.array([text is None for text in self.texts] or [False])[self.codes]
+
+    @property
+    def examples(self) -> str:
+        """One of the unreadable cells, and how to have it read, to be said after what they are."""
+        such = f", such as {self.words[0]!r}" if self.words else ""
+        return f"{such} ({self.hint})" if self.hint else such
 
     @property
     def known(self) -> Array:
@@ -67,9 +75,7 @@ class ColumnValues:
         """Return some of the rows."""
         numbers = self.numbers[rows] if self.kind != "categories" else self.numbers
         codes = self.codes[rows] if self.kind == "categories" else self.codes
-        return ColumnValues(
-            self.name, self.kind, numbers, self.texts, codes, self.unreadable[rows], self.words
-        )
+        return replace(self, numbers=numbers, codes=codes, unreadable=self.unreadable[rows])
 
 
 def date_text(days: float) -> str:

@@ -56,8 +56,8 @@ def examine_run(run: Run) -> Diagnosis:
         columns=tuple(column_skills(dataset, loaded.spec.seed)),
         copies=tuple((each.count, each.of, each.note) for each in find_equal_rows(dataset)),
     )
-    notes += score_notes(case)
-    return Diagnosis(find_all(whole), tuple(notes), 0 if network is None else network.rows)
+    rows = 0 if network is None else network.rows
+    return Diagnosis(find_all(whole), tuple(notes), rows, score_notes(case))
 
 
 def _data_notes(run: Run, loaded: LoadedSpec, found: LoadedSpec, dataset: Dataset) -> Iterator[str]:

@@ -33,7 +33,7 @@ def diagnose_records(run: Run) -> Diagnosis:
     findings = find_all(case)
     rows = 0 if case.network is None else case.network.rows
     if not case.members:
-        return Diagnosis(findings, (*(() if case.spec else (_no_spec(run),)), *score_notes(case)), rows)
+        return Diagnosis(findings, () if case.spec else (_no_spec(run),), rows, score_notes(case))
     trainings, notes = _of_members(run)
     common = in_most(trainings)
     known = {each.code for each in findings}

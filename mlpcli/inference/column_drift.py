@@ -99,10 +99,9 @@ def compare_columns(known: ColumnValues, new: ColumnValues, role: Role) -> Compa
     if abs(missing[0] - missing[1]) >= 0.005:
         findings.append(f"missing {missing[0]:.1%} to {missing[1]:.1%}")
     if new.unreadable.any():
-        such = f", such as {new.words[0]!r}" if new.words else ""
         what = "date" if new.kind == "dates" else "number"
         bad = int(new.unreadable.sum())
-        findings.append(f"{counted(bad, 'cell')} {verb(bad, 'are')} no {what}{such}")
+        findings.append(f"{counted(bad, 'cell')} {verb(bad, 'are')} no {what}{new.examples}")
     beyond = max(0.0, index - share)
     size = largest([size_of(beyond, INDEX_LIMITS), extra.size])
     known_shares, new_shares = (tuple((row / row.sum()).tolist()) for row in counts)

@@ -72,8 +72,7 @@ def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int)
                 strength = max(strength, shift)
     if new.unreadable.any():
         sizes.append(size_of(float(new.unreadable.mean()), OUTSIDE_LIMITS))
-        such = f", such as {new.words[0]!r}" if new.words else ""
-        findings.append(f"{counted(int(new.unreadable.sum()), 'cell')} cannot be read{such}")
+        findings.append(f"{counted(int(new.unreadable.sum()), 'cell')} cannot be read{new.examples}")
     return ColumnDrift(
         encoder.name,
         "used",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mlpcli.data.raw_columns import column_places, places_read, values_at
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import find_files, is_table, named_files
 from mlpcli.data.readers.notations import read_numbers
+from mlpcli.data.readers.other_notation import number_hint
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
@@ -86,6 +88,8 @@ class TableColumns(RowColumns):
             if name in kinds and kinds[name] != kind:
                 kind, date_format = kinds[name], date_format or "%Y-%m-%d"
             values = of_cells(name, cells[name], kind, date_format)
+            if kind == "numbers" and values.words:
+                values = replace(values, hint=number_hint(values.words[0], self.file.dialect))
             cells[name].release()
             found[name] = values if self.rows is None else values.take(self.rows)
         return found

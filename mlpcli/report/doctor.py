@@ -18,6 +18,7 @@ from mlpcli.runs.shell_options import runs_dir_option
 
 STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 HEALTHY = "nothing is wrong that the doctor knows of"
+HEALTHY_BUT = "nothing is wrong with the training that the doctor knows of, but"
 
 
 def show_diagnosis(label: str, found: Diagnosis, diff: Sequence[str]) -> None:
@@ -28,7 +29,10 @@ def show_diagnosis(label: str, found: Diagnosis, diff: Sequence[str]) -> None:
     for note in found.notes:
         show_line(note, stderr=True, style="yellow")
     if not found.findings:
-        show_line(HEALTHY)
+        show_line(f"{HEALTHY_BUT} {'; '.join(found.scores)}" if found.scores else HEALTHY)
+    else:
+        for line in found.scores:
+            show_line(line)
     for each in found.findings:
         out.print()
         out.print(Text(f"{each.severity}  {each.code}", style=STYLES[each.severity]), soft_wrap=True)
@@ -105,7 +109,7 @@ def diagnosis_json(
         "folder": folder,
         "rows": found.rows,
         "findings": [each.to_json() for each in found.findings],
-        "notes": list(found.notes),
+        "notes": [*found.notes, *found.scores],
         "diff": diff,
         "written": None if written is None else str(written),
     }

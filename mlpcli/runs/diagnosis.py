@@ -58,8 +58,10 @@ class Diagnosis:
         findings: the worst first.
         notes: what could not be looked at, and why.
         rows: of how many training rows the network was examined with; 0 for none.
+        scores: what to know of scores that are no finding.
     """
 
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     rows: int = 0
+    scores: tuple[str, ...] = ()

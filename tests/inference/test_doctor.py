@@ -17,7 +17,8 @@ from mlpcli.doctor.case import Case
 from mlpcli.doctor.find_all import find_all, whole_patch
 from mlpcli.doctor.from_records import in_most
 from mlpcli.doctor.harm import as_good
-from mlpcli.runs.diagnosis import Finding
+from mlpcli.report.doctor import diagnosis_json, show_diagnosis
+from mlpcli.runs.diagnosis import Diagnosis, Finding
 from mlpcli.runs.judge_baseline import Scores
 from mlpcli.runs.leaking_columns import ColumnSkill
 from mlpcli.runs.network_record import ClassFacts, LaterFacts, LayerFacts, NetworkFacts, TargetFacts
@@ -561,6 +562,15 @@ def test_whether_a_difference_from_a_linear_model_may_be_chance_is_said(
     assert (as_good(case) is None) is worse
     if worse:  # in the words of the training
         assert find_all(case)[0].seen == judged.sentence()
+
+
+def test_a_linear_model_that_is_as_good_is_part_of_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    show_diagnosis("seen/1", Diagnosis((), scores=("a linear model is as good on the test rows",)), ())
+    out, err = capsys.readouterr()
+    wanted = "the training that the doctor knows of, but a linear model is as good on the test rows\n"
+    assert out.endswith(wanted)
+    assert err == ""
+    assert diagnosis_json("", "", Diagnosis((), ("a",), scores=("b",)), "", None)["notes"] == ["a", "b"]
 
 
 def test_what_the_network_tells_of_a_lost_class_decides_what_is_to_do() -> None:

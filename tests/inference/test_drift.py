@@ -220,6 +220,13 @@ def test_new_rows_are_compared_with_training_rows(past_run: Path, mlpcli: Callab
     assert found["together"]["auc"] > 0.95
     assert all(Path(file).read_bytes().startswith(b"\x89PNG") for file in found["figures"])
     assert len(found["figures"]) == 1
+    lines = [line.split(",") for line in new.read_text(encoding="utf-8").splitlines()]
+    other = past_run / "comma.csv"
+    other.write_text("\n".join(";".join(each) for each in lines).replace(".", ","), encoding="utf-8")
+    size = lines[1][lines[0].index("size")]
+    shown = mlpcli("inspect", other, *where)
+    said = f"such as {size.replace('.', ',')!r} (--decimal , reads it as {float(size)}"
+    assert said in " ".join(shown.out.split()), shown.out + shown.err
 
 
 def test_where_the_training_rows_are_gone_ranges_and_categories_are_compared(

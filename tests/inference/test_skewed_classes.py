@@ -76,7 +76,7 @@ def test_the_doctors_patch_ends_what_the_doctor_has_found(
     assert finding.code == "class-never-predicted"
     assert "distinguishes them from others" in finding.why
     assert [each.path for each in finding.patch] == [("predict",)]
-    assert any("AUC" in note for note in found.notes)
+    assert any("AUC" in note for note in found.scores)
     better = folder / "better.yaml"
     text, _ = edit_text((folder / "churn.yaml").read_text(encoding="utf-8"), "churn.yaml", finding.patch)
     better.write_text(text, encoding="utf-8")
