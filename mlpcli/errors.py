@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Generic, ParamSpec, TypeVar
@@ -288,16 +288,19 @@ CLOSE_COLUMNS = 0.75
 """The same for names of columns, which people choose and which are often a little alike."""
 
 
-def nearest_column(word: object, columns: Sequence[object], *, shown: bool = True) -> str:
+def nearest_column(
+    word: object, columns: Sequence[object], *, shown: bool = True, taken: Collection[object] = ()
+) -> str:
     """Return which column is meant by a name that no column has, and which columns there are.
 
     Args:
         word: the name.
         columns: the names of the columns.
         shown: list the columns also where one of them is probably meant, if they are few.
+        taken: columns that are meant by their own names, and so by no other.
     """
     there = f"the columns are {listing(columns)}"
-    near = nearest(word, columns, cutoff=CLOSE_COLUMNS)
+    near = nearest(word, [each for each in columns if each not in taken], cutoff=CLOSE_COLUMNS)
     return f"{near} {there}" if near and shown and len(columns) <= FEW_COLUMNS else near or there
 
 

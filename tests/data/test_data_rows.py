@@ -15,7 +15,7 @@ from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import read_rows
 from mlpcli.data.named_arrays import of_name, places_of, rows_of
 from mlpcli.data.readers.row_errors import Origin
-from mlpcli.data.readers.tables import check_model_columns
+from mlpcli.data.readers.tables import check_columns, check_model_columns
 from mlpcli.errors import DataError, UsageError
 
 FLOWERS = Contract(
@@ -106,6 +106,13 @@ def test_every_missing_column_is_named(tmp_path: Path) -> None:
         "new.csv: column 'width' is missing; did you mean 'Width'?\n"
         "new.csv: column 'length' is missing; the columns are Width, species"
     )
+
+
+def test_a_column_that_is_wanted_itself_is_not_meant_by_another(tmp_path: Path) -> None:
+    path = csv(tmp_path, "rate,day\n1,2\n")
+    with pytest.raises(DataError) as caught:
+        check_columns(["rate", "day"], ["rate", "date"], Origin(str(path)))
+    assert str(caught.value).endswith("column 'date' is missing; the columns are rate, day")
 
 
 READS = "the model reads size, city, built, lift; the file has"

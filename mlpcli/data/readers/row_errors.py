@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -133,12 +133,14 @@ class Origin:
         """Raise a NoRowsError."""
         raise NoRowsError(Problem(f"{self.label}: {rule}", hint=hint))
 
-    def refuse_columns(self, missing: Sequence[str], names: Sequence[str]) -> NoReturn:
-        """Raise a DataError with a problem for each column that is missing."""
+    def refuse_columns(
+        self, missing: Sequence[str], names: Sequence[str], wanted: Collection[str] = ()
+    ) -> NoReturn:
+        """Raise a DataError with a problem for each column that is missing of those that are wanted."""
         problems = [
             Problem(
                 f"{self.label}: column {name!r} is missing",
-                hint=nearest_column(name, names, shown=len(missing) == 1),
+                hint=nearest_column(name, names, shown=len(missing) == 1, taken=wanted),
             )
             for name in missing[:MAX_SHOWN]
         ]

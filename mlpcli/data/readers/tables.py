@@ -152,7 +152,7 @@ def open_tables(
     for file in opened[1:]:
         missing = [name for name in first.names if name not in file.names]
         if missing:
-            file.origin.refuse_columns(missing, file.names)
+            file.origin.refuse_columns(missing, file.names, first.names)
     notes = tuple(note for file in opened for note in file.notes)
     if empty:
         notes += (f"{label}: {len(empty):,} of {len(paths):,} files without rows: {listing(empty, 3)}",)
@@ -173,7 +173,7 @@ def check_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -
     known = set(names)
     missing = [name for name in dict.fromkeys(wanted) if name not in known]
     if missing:
-        origin.refuse_columns(missing, names)
+        origin.refuse_columns(missing, names, wanted)
 
 
 def check_model_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -> None:
