@@ -132,6 +132,7 @@ def _drawing_beside(folder: Path | None) -> contextlib.AbstractContextManager[ob
 
 
 def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) -> None:
+    from mlpcli.data.images.find_images import is_image_name
     from mlpcli.report import console
     from mlpcli.report import evaluate as report
     from mlpcli.report.worst_rows import show_worst_rows
@@ -145,7 +146,7 @@ def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) 
         if folder is not None and evaluation.figures:
             from mlpcli.inference.evaluation_figures import MOST_WORST
 
-            show_worst_rows(evaluation.figures, most=MOST_WORST)
+            show_worst_rows(evaluation.figures, most=MOST_WORST, is_image=is_image_name)
             names = ", ".join(file.name for file in evaluation.figures)
             console.show_sentence(f"{folder}: {names}", label="figures  ")
 

@@ -177,5 +177,18 @@ def _draw(run: Run, explanation: Explanation) -> list[Path]:
     if explanation.dependences:
         files.append(folder / "dependence.png")
         curves = [(each.column, each.values, each.mean, each.rows) for each in explanation.dependences]
-        draw_dependence(curves, shown=explanation.dependences[0].shown, title=title).write(files[1])
+        shown = explanation.dependences[0].shown
+        draw_dependence(curves, shown=shown, title=title, left=_not_drawn(explanation)).write(files[1])
     return files
+
+
+def _not_drawn(explanation: Explanation) -> str:
+    """Return what a figure of dependences leaves out: classes or targets, and columns."""
+    from mlpcli.errors import listing
+
+    first = explanation.dependences[0]
+    drawn = {each.column for each in explanation.dependences}
+    columns = [each.columns[0] for each in explanation.columns if each.columns[0] not in drawn]
+    parts = [f"predictions of {listing(first.others)}"] if first.others else []
+    parts += [f"column{'s' * (len(columns) > 1)} {listing(columns)}"] if columns else []
+    return f"{first.shown}; not drawn: {' and '.join(parts)}" if parts else ""

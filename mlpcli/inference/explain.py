@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Output, Split
+from mlpcli.data.features.dates import parse_dates
+from mlpcli.data.features.encoders import DateEncoder
 from mlpcli.data.features.image_encoder import pixel_column
 from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.label_keys import label_number
@@ -22,7 +24,7 @@ from mlpcli.data.raw_columns import (
     with_values,
 )
 from mlpcli.data.targets import class_indices
-from mlpcli.data.types import Array, Arrays
+from mlpcli.data.types import Array, Arrays, NumberType
 from mlpcli.errors import Problem, UsageError
 from mlpcli.inference.evaluate import predict_outputs, values_of
 from mlpcli.inference.named_in_options import no_metric
@@ -292,8 +294,18 @@ def _dependences(
             shown, curve = shown_of(output, loss, values_of(predict_outputs(trained, x), output))
             curves.append(curve)
         table = np.stack(curves, axis=1)  # (rows, grid)
-        found.append(Dependence(name, values, table.mean(axis=0), table[:LINES], shown))
+        found.append(
+            Dependence(name, values, table.mean(axis=0), table[:LINES], shown, _others(trained.contract))
+        )
     return found
+
+
+def _others(contract: Contract) -> tuple[str, ...]:
+    """Return what is predicted beside what `shown_of` shows of the first output."""
+    first, *further = contract.outputs
+    named = (first.classes or ()) if first.is_scored else first.target
+    both = first.is_scored and first.kind != "labels" and len(named) == 2
+    return (*(() if both else named[1:]), *(name for each in further for name in each.target))
 
 
 def _grid(
@@ -310,6 +322,10 @@ def _grid(
     cells = {each: pa.chunked_array([_cells(column)]) for each, column in sample.columns.items()}
     preprocessor = contract.preprocessor  # of a mean of folds, each of which encodes a row in its own way
     encoded = preprocessor.transform(preprocessor.columns(cells)).x[:, list(places)]
+    encoder = next((each for each in preprocessor.encoders if each.name == name), None)
+    if isinstance(raw, list) and isinstance(encoder, DateEncoder):
+        at = _times_apart(raw, encoder, preprocessor.dialect.numbers)
+        return (tuple(raw[place] for place in at), encoded[at]) if len(at) else None
     if isinstance(raw, list):
         names, first, counts = np.unique(np.array(raw, str), return_index=True, return_counts=True)
         order = np.argsort(-counts, kind="stable")[:GRID]
@@ -324,6 +340,17 @@ def _grid(
     at = np.unique(np.linspace(0, len(ordered) - 1, GRID).round().astype(int))
     values, first = np.unique(raw[ordered[at]], return_index=True)
     return tuple(float(value) for value in values), encoded[ordered[at]][first]
+
+
+def _times_apart(raw: Sequence[str], encoder: DateEncoder, numbers: NumberType) -> Array:
+    """Return the positions of cells whose times are quantiles of all, from the first to the last."""
+    dates = parse_dates([text.strip() for text in raw], encoder.format, numbers)
+    times = dates.days * 86_400.0 + dates.seconds
+    known = np.flatnonzero(dates.valid)
+    _, first = np.unique(times[known], return_index=True)
+    ordered = known[first]
+    at = np.unique(np.linspace(0, len(ordered) - 1, min(GRID, len(ordered))).round().astype(int))
+    return np.asarray(ordered[at])
 
 
 def _cells(column: list[str] | Array) -> pa.Array:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.dataset import Split
+from mlpcli.data.images.find_images import is_image_name
 from mlpcli.data.levels import median_of
 from mlpcli.data.named_arrays import rows_of
+from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.row_names import name_rows, source_files
 from mlpcli.data.stream import Chunk
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
@@ -62,6 +65,7 @@ def explain_images(
     truth, predicted, wrongness = _judged(trained, some.y, outputs)
     order = np.argsort(-wrongness, kind="stable")[:SHOWN]
     explainer = SaliencyExplainer(trained, ExplainOptions(), own.dataset.train.x)
+    files = _file_names(own.dataset.origins.get(split), some.rows[order].tolist())
     images: list[ExplainedImage] = []
     maps = []
     for number, place in enumerate(order):
@@ -69,7 +73,9 @@ def explain_images(
         row, value, base = int(some.rows[place]) + 1, float(one.values[0]), float(one.base[0])
         residual = float(one.residual[0])
         images.append(
-            ExplainedImage(row, truth[place], predicted[place] or one.names[0], value, base, residual)
+            ExplainedImage(
+                row, truth[place], predicted[place] or one.names[0], value, base, residual, files[number]
+            )
         )
         maps.append(one.maps[0])
         progress(number + 1, len(order))
@@ -83,6 +89,14 @@ def explain_images(
         wrong=int((wrongness[order] > 0).sum()),
         warnings=(*trained.warnings, *warnings),
     )
+
+
+def _file_names(origin: Origin | None, rows: list[int]) -> list[str]:
+    """Return the files of images, each of which is in one of its own; else empty texts."""
+    if origin is None or len(source_files(origin)) == 1:
+        return [""] * len(rows)
+    names = name_rows(origin, rows)
+    return [each.file if each.row == 1 and is_image_name(each.file) else "" for each in names]
 
 
 def _judged(trained: TrainedModel, y: Arrays, outputs: Arrays) -> tuple[list[str], list[str], Array]:
@@ -107,6 +121,10 @@ def _judged(trained: TrainedModel, y: Arrays, outputs: Arrays) -> tuple[list[str
     return [names[each] for each in true], [names[each] for each in taken], wrongness
 
 
+def _short(each: ExplainedImage) -> str:
+    return each.file.rpartition("/")[2] or f"row {each.row}"
+
+
 def draw_images(run: Run, found: ExplainedImages, folder: Path) -> Path:
     """Draw images with their maps into a folder; return the file.
 
@@ -118,7 +136,7 @@ def draw_images(run: Run, found: ExplainedImages, folder: Path) -> Path:
     scored = run_contract(run).outputs[0].is_scored
     captions = [
         (
-            f"row {each.row}: {each.truth}" if each.truth else f"row {each.row}",
+            f"{_short(each)}: {each.truth}" if each.truth else _short(each),
             f"{each.predicted} {each.value:.2f}" if scored else f"predicted {each.value:.4g}",
         )
         for each in found.shown

@@ -76,6 +76,7 @@ def draw_dependence(
     *,
     shown: str,
     title: str,
+    left: str = "",
 ) -> Drawing:
     """Draw the mean prediction by the value of a column, over the curves of single rows.
 
@@ -84,6 +85,7 @@ def draw_dependence(
             single rows, (rows, values).
         shown: what is predicted.
         title: of the figure.
+        left: says what is not drawn.
     """
     rows, columns = panel_grid(len(curves), 2)
     figure = new_figure(max(3.6 * columns + 0.2, 4.6), 2.9 * rows + 0.7)
@@ -113,16 +115,18 @@ def draw_dependence(
             _mark_values(axes, at)
             value_ticks(axes.xaxis, at)
         else:
-            labels = distinct_labels([str(value) for value in values], 18)
-            axes.set_xticks(
-                at,
-                labels,
-                rotation=90 if len(labels) > 3 or max(map(len, labels)) > 8 else 0,
-                fontsize=SMALL_FONT,
-            )
+            _name_values(axes, at, [str(value) for value in values])
         short_numbers(axes.yaxis)
-    title_figure(figure, title, "mean prediction (thick) and single rows (thin), all else as it is")
+    lines = "mean prediction (thick) and single rows (thin), all else as it is"
+    title_figure(figure, title, lines, left)
     return finish(figure)
+
+
+def _name_values(axes: Axes, at: NDArray[np.float64], values: Sequence[str]) -> None:
+    """Write the values of the column below, as long as a date with its seconds."""
+    labels = distinct_labels(values, 19)
+    across = len(labels) <= 3 and max(map(len, labels)) <= 8
+    axes.set_xticks(at, labels, rotation=0 if across else 90, fontsize=SMALL_FONT)
 
 
 def _mark_values(axes: Axes, at: NDArray[np.float64]) -> None:

@@ -79,10 +79,10 @@ def plot_title(text: str, width: float, font: float = 10) -> str:
     return "\n".join([f" {first}" if first.startswith("_") else first, *rest])
 
 
-def title_figure(figure: Figure, text: str, more: str = "") -> None:
-    """Write the title of a figure, and a line of ours below it."""
+def title_figure(figure: Figure, text: str, *more: str) -> None:
+    """Write the title of a figure, and lines of ours below it."""
     width = float(figure.get_figwidth())
-    lines = [plot_title(each, width, TITLE_FONT) for each in (text, more) if each]
+    lines = [plot_title(each, width, TITLE_FONT) for each in (text, *more) if each]
     figure.suptitle("\n".join(lines), fontsize=TITLE_FONT)
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, format_number, show_line, show_sentence
 from mlpcli.report.screen import console, cut, table, width_of
+from mlpcli.report.worst_rows import short_paths
 from mlpcli.runs.explanation import ColumnImportance, ExplainedImage, ExplainedImages, Explanation
 
 BAR = 16
@@ -69,27 +70,36 @@ def show_explanation(label: str, found: Explanation) -> None:
 def show_images(label: str, found: ExplainedImages) -> None:
     """Show a line for each image: what it is, what it was taken for, and how that came about."""
     out = console()
-    which = (
-        f"the {counted(found.wrong, 'most wrong image')}"
-        if found.wrong
-        else f"the first {counted(len(found.shown), 'image')}"
-    )
+    rest = len(found.shown) - found.wrong
+    which = f"the first {counted(rest, 'image')}"
+    if found.wrong:
+        all_wrong = f"the {counted(found.wrong, 'most wrong image')}"
+        which = f"{counted(found.wrong, 'wrong image')}, then {counted(rest, 'other')}" if rest else all_wrong
     out.print(Text(f"{label} on {found.source}: {which}", style="bold"))
     show_sentence(
         f"expected gradients against {counted(found.background, 'training row')}: what each pixel adds"
     )
+    named = all(each.file for each in found.shown)
+    places = [each.file if named else str(each.row) for each in found.shown]
+    places = short_paths(places) if named else places
     rows = [
         (
-            str(each.row),
+            place,
             each.truth,
             each.predicted,
             _sum_of(each),
             format_number(abs(each.residual)),
         )
-        for each in found.shown
+        for place, each in zip(places, found.shown, strict=True)
     ]
-    heading = ("row", "truth", "predicted", f"{cut(found.name, 20)} = base + pixels", "up to")
-    out.print(table(heading, rows, names=(1, 2), longest=16))
+    heading = (
+        "file" if named else "row",
+        "truth",
+        "predicted",
+        f"{cut(found.name, 20)} = base + pixels",
+        "up to",
+    )
+    out.print(table(heading, rows, names=(0, 1, 2) if named else (1, 2), longest=16))
 
 
 def _sum_of(each: ExplainedImage) -> str:
@@ -111,6 +121,7 @@ def images_json(label: str, folder: str, found: ExplainedImages, figures: Sequen
         "images": [
             {
                 "row": each.row,
+                **({"file": each.file} if each.file else {}),
                 "truth": each.truth,
                 "predicted": each.predicted,
                 "value": each.value,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -21,26 +21,28 @@ COMPUTED = ("error", "probability", "score")
 """Columns that no row has: those that begin like the first, and these."""
 
 
-def show_worst_rows(files: Sequence[Path], *, most: int) -> None:
+def show_worst_rows(files: Sequence[Path], *, most: int, is_image: Callable[[str], bool]) -> None:
     """Show the first of the rows that were written as most wrong, with as many columns as there is room for.
 
     Args:
         files: what an evaluation wrote.
         most: rows of a table; one of fewer has all that are wrong.
+        is_image: whether a file is one row, by its name.
     """
     for file in files:
         if file.stem.partition("-")[0] != NAME:
             continue
         with file.open(newline="", encoding="utf-8") as handle:
             heading, *rows = csv.reader(handle)
+        own_files = heading[:2] == ["row", "file"] and all(row[0] == "1" and is_image(row[1]) for row in rows)
+        if own_files:
+            heading, rows = heading[1:], [row[1:] for row in rows]
         if rows:
             _show(heading, rows, file.stem.partition("-")[2], file.name, most)
 
 
 def _show(heading: list[str], rows: list[list[str]], part: str, file: str, most: int) -> None:
     out = console()
-    if heading[:2] == ["row", "file"] and len(rows) > 1 and {row[0] for row in rows} == {"1"}:
-        heading, rows = heading[1:], [row[1:] for row in rows]  # files of one row each: images
     measured = [name in COMPUTED or name.startswith(PREDICTED) for name in heading]
     shown = [
         [row[0], *(_cell(cell, computed=each) for cell, each in zip(row[1:], measured[1:], strict=True))]

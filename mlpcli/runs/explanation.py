@@ -36,6 +36,7 @@ class Dependence:
     mean: (values,), the mean prediction if all rows had this value.
     rows: (some rows, values), the predictions of single rows.
     shown: what is predicted.
+    others: what is predicted beside it: classes, or targets.
     """
 
     column: str
@@ -43,6 +44,7 @@ class Dependence:
     mean: NDArray[np.float64]
     rows: NDArray[np.float64]
     shown: str
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class ExplainedImage:
     """One image, and how exactly its pixels add up to its prediction.
 
     row: its number in the data, from 1.
+    file: that it is; empty where several are in one.
     truth, predicted: class names, or numbers as text; empty where there is no single one.
     value, base: the prediction that is explained, and the mean one of the background rows.
     residual: the prediction less the base and all pixels.
@@ -144,6 +147,7 @@ class ExplainedImage:
     value: float
     base: float
     residual: float
+    file: str = ""
 
 
 @dataclass(frozen=True)

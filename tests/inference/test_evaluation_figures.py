@@ -237,11 +237,12 @@ def test_the_columns_that_explain_a_residual_come_first() -> None:
 def test_values_of_rows_are_shown_as_the_rows_have_them(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    from mlpcli.data.images.find_images import is_image_name
     from mlpcli.report.worst_rows import show_worst_rows
 
     written = tmp_path / "worst_rows.csv"
     written.write_text("row,rent,predicted_rent,error,size\n7,1313.0,1200.12345,-112.87655,12.8\n")
-    show_worst_rows([written], most=100)
+    show_worst_rows([written], most=100, is_image=is_image_name)
     assert capsys.readouterr().out.splitlines()[-1].split() == ["7", "1313", "1200.12", "-112.88", "12.8"]
 
 
@@ -260,14 +261,18 @@ def test_a_midnight_among_times_keeps_its_own() -> None:
 def test_rows_of_files_of_one_image_each_are_named_by_the_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    from mlpcli.data.images.find_images import is_image_name
     from mlpcli.report.worst_rows import show_worst_rows
 
     written = tmp_path / "worst_rows.csv"
     written.write_text("row,file,y,predicted\n1,cats/a.png,cat,dog\n1,cats/b.png,cat,dog\n")
-    show_worst_rows([written], most=100)
+    show_worst_rows([written], most=100, is_image=is_image_name)
+    assert capsys.readouterr().out.splitlines()[2].split() == ["file", "y", "predicted"]
+    written.write_text("row,file,y,predicted\n1,cats/a.png,cat,dog\n")  # one wrong image
+    show_worst_rows([written], most=100, is_image=is_image_name)
     assert capsys.readouterr().out.splitlines()[2].split() == ["file", "y", "predicted"]
     written.write_text("row,file,y,predicted\n1,a.csv,cat,dog\n2,a.csv,cat,dog\n")
-    show_worst_rows([written], most=100)
+    show_worst_rows([written], most=100, is_image=is_image_name)
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == "rows count from 1 in each file"
     assert lines[4].split()[:2] == ["1", "a.csv"]

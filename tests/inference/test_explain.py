@@ -22,6 +22,7 @@ from mlpcli.data.raw_columns import (
     with_values,
 )
 from mlpcli.data.shown_columns import shown_columns
+from mlpcli.printable import counted
 from mlpcli.spec.schema import ComponentSpec
 from tests.bare_runs import train_bare
 from tests.conftest import Result
@@ -105,6 +106,53 @@ def test_importance_and_dependence_of_a_known_line(
     wrong = mlpcli("explain", "known", *where, "--metric", "los")
     assert wrong.status == 2
     assert "did you mean 'loss'?" in wrong.err
+
+
+def test_the_figure_of_dependences_says_what_is_not_drawn(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+
+    def title(figure: object, text: str, *more: str) -> None:
+        titles.append(" ".join(more))
+
+    monkeypatch.setattr("mlpcli.plots.column_importance.title_figure", title)
+    random = np.random.default_rng(5)
+    a = random.normal(size=300)
+    rows = [f"{each:.3f},1,{'high' if each > 0.5 else 'mid' if each > -0.5 else 'low'}" for each in a]
+    (tmp_path / "known.csv").write_text("\n".join(["a,same,y", *rows]) + "\n")
+    text = (SPEC % ("{a: numeric, same: numeric}", "", "Dense: {units: 3, activation: softmax}")).replace(
+        "loss: mse\nmetrics: [MeanAbsoluteError]",
+        "loss: sparse_categorical_crossentropy\nmetrics: [accuracy]",
+    )
+    (tmp_path / "known.yaml").write_text(text)
+    run = train_bare(tmp_path / "known.yaml", tmp_path / "runs")
+    shown = mlpcli("explain", run.folder)
+    assert shown.status == 0, shown.err
+    assert titles[-1].endswith("probability of high; not drawn: predictions of low, mid and column same")
+
+
+def test_the_dependence_on_a_date_goes_from_its_first_to_its_last(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Also where they are not written so that the order of texts is that of days."""
+    days = np.datetime64("2024-01-01") + np.arange(400)
+    texts = [f"{day.astype(object):%d/%m/%Y}" for day in days]
+    rows = [f"{text},{number % 5},{number}" for number, text in enumerate(texts)]
+    (tmp_path / "known.csv").write_text("day,a,y\n" + "\n".join([*rows, ",0,200"]) + "\n")
+    features = "{day: {kind: date, parts: [elapsed]}, a: numeric}"
+    (tmp_path / "known.yaml").write_text(SPEC % (features, "", "Dense: {units: 1}"))
+    train_bare(tmp_path / "known.yaml", tmp_path / "runs")
+    shown = mlpcli("explain", "known", "--runs-dir", tmp_path / "runs", "--json", "--no-figures")
+    assert shown.status == 0, shown.err
+    first = json.loads(shown.out)["dependence"][0]
+    assert first["column"] == "day"
+    places = [texts.index(value) for value in first["values"]]
+    assert len(places) == 20
+    assert places == sorted(places)
+    assert places[0] < 10
+    assert places[-1] > 390
+    assert max(np.diff(places)) < 40
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +328,37 @@ def test_images_are_explained_by_their_pixels(
     none = mlpcli("predict", brightness, brightness.parents[2] / "rows.npz", "--explain")
     assert none.status == 2
     assert "rows of 6 x 5 values, which are no columns" in none.err
+
+
+def test_images_of_files_are_named_by_them_and_those_that_are_not_wrong_are_others(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    for name, shade in (("dark", 20), ("light", 230)):
+        (tmp_path / "shades" / name).mkdir(parents=True)
+        for number in range(20):
+            wrong = 250 - shade if number == 0 else shade  # one that is in the wrong folder
+            image = np.full((6, 6, 3), wrong + number % 3, np.uint8)
+            Image.fromarray(image).save(tmp_path / "shades" / name / f"{name}{number:02}.png")
+    (tmp_path / "known.yaml").write_text(
+        "name: shades\nseed: 1\ndataset: {path: shades, image_size: [6, 6], test: 0.3}\n"
+        "layers: [Rescaling: {scale: 0.004}, Flatten, Dense: {units: 1, activation: sigmoid}]\n"
+        "loss: binary_crossentropy\nmetrics: [accuracy]\noptimizer: {Adam: {learning_rate: 0.05}}\n"
+        "fit: {epochs: 40, batch_size: 8, engine: graph}\n"
+    )
+    folder = train_bare(tmp_path / "known.yaml", tmp_path / "runs").folder
+    shown = mlpcli("explain", folder, "--split", "train", "--json", "--no-figures")
+    assert shown.status == 0, shown.err
+    found = json.loads(shown.out)
+    wrong, first = found["wrong"], found["images"][0]
+    assert 1 <= wrong <= 2
+    assert first["file"] == f"{first['truth']}/{first['truth']}00.png"
+    text = mlpcli("explain", folder, "--split", "train", "--no-figures").out
+    assert f"{counted(wrong, 'wrong image')}, then {12 - wrong} others\n" in text
+    assert text.splitlines()[2].split()[0] == "file"
+    assert f"{first['truth']}00.png" in text
+    assert "row" not in text.replace("training row", "")
 
 
 def test_values_of_columns_are_read_and_replaced_in_every_input() -> None:
