@@ -129,7 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = signals.StopRequest()
     try:
         with signals.handling_signals(asked):
-            status = _command()(arguments, standalone_mode=False, prog_name="mlpcli")
+            command = _command()
+            use_own_completion()  # since Typer registers its own whenever it makes commands
+            status = command(arguments, standalone_mode=False, prog_name="mlpcli")
         sys.stdout.flush()
         if status == EXIT_INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
             _show("interrupted")
@@ -160,9 +162,7 @@ def _reader_has_gone(error: SystemExit) -> bool:
 @cache
 def _command() -> Callable[..., object]:
     """Return all commands, as Typer makes them of their functions; that takes as long as a short command."""
-    command = typer.main.get_command(app)
-    use_own_completion()
-    return command
+    return typer.main.get_command(app)
 
 
 def _interrupted(error: BaseException) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
+from typing import Any
 
 from typer import _completion_shared as shared
-from typer._click.shell_completion import CompletionItem, add_completion_class
 from typer._completion_classes import BashComplete, ZshComplete
 
 SPECIAL = re.compile(r"""[\s!"#$&'()*,;<>?\\^`{|}~]""")
@@ -37,7 +38,7 @@ TYPED = "MLPCLI_TYPED"
 class _Bash(BashComplete):
     source_template = BASH_SCRIPT
 
-    def format_completion(self, item: CompletionItem) -> str:
+    def format_completion(self, item: Any) -> str:
         """Return a value as a single word, unless the quote in front of it does that."""
         value = super().format_completion(item)
         quoted = os.environ.get(TYPED, "").startswith(("'", '"'))
@@ -54,7 +55,11 @@ class _Zsh(ZshComplete):
 
 
 def use_own_completion() -> None:
-    """Have Typer complete by the classes of this file."""
-    add_completion_class(_Bash, "bash")
-    add_completion_class(_Zsh, "zsh")
+    """Have Typer complete by the classes of this file.
+
+    They are registered with what Typer's own classes come from: Click, or the part of it inside later Typers.
+    """
+    base = sys.modules[BashComplete.__mro__[1].__module__]
+    base.add_completion_class(_Bash, "bash")
+    base.add_completion_class(_Zsh, "zsh")
     shared._completion_scripts["bash"] = BASH_SCRIPT

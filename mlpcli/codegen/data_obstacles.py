@@ -10,6 +10,7 @@ from mlpcli.data.features.encoders import Encoder, NumericEncoder
 from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect, Notation
 from mlpcli.errors import UsageError, listing
 from mlpcli.printable import counted
+from mlpcli.spec.file_words import is_server
 from mlpcli.spec.schema import Spec
 
 MOST_NAMED = 8
@@ -28,6 +29,8 @@ def check_data(spec: Spec, dataset: Dataset) -> None:
 
 
 def _of_dataset(spec: Spec, dataset: Dataset) -> Iterator[UsageError]:
+    if spec.dataset.query is not None or is_server(spec.dataset.path or ""):
+        yield cannot_write("rows of a database", "write them to a CSV or Parquet file")
     preprocessor = dataset.contract.preprocessor
     if dataset.contract.image is not None:
         yield cannot_write("image files", "keras.utils.image_dataset_from_directory reads a folder of them")

@@ -18,7 +18,6 @@ from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import TEXTS, find_files
 from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
-from mlpcli.spec.file_words import is_server
 from mlpcli.spec.locations import absolute
 from mlpcli.spec.schema import DatasetSpec, Spec
 from mlpcli.spec.synthetic import LOGIC
@@ -114,8 +113,6 @@ def _fit_builtin(code: DataCode, spec: Spec, contract: Contract) -> None:
 
 def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
     assert spec.dataset.path is not None
-    if is_server(spec.dataset.path) or spec.dataset.query is not None:
-        raise cannot_write("rows of a database", "write them to a CSV or Parquet file")
     files = find_files(spec.dataset.path, folder, ("dataset", "path"))
     path = files[0]
     table = path.suffix.lower() in (*TEXTS, ".parquet")

@@ -203,7 +203,9 @@ def test_a_character_set_that_cannot_be_told_is_asked_for(tmp_path: Path) -> Non
     columns = {"город": ["Москва", "Тула", "Казань"] * 10, "y": ["да", "нет"] * 15}
     text = write(tmp_path / "rows.csv", columns).read_text(encoding="utf-8")
     (tmp_path / "old.csv").write_bytes(text.encode("cp1251"))
-    with pytest.raises(DataError, match=r"character set that cannot be told, line 1.*charset: windows-1251"):
+    with pytest.raises(
+        DataError, match=r"character set that cannot be detected, line 1.*charset: windows-1251"
+    ):
         load(tmp_path / "old.csv")
     found = load(tmp_path / "old.csv", charset="windows-1251").contract
     assert (found.features, found.output.classes) == (("город",), ("да", "нет"))
@@ -212,7 +214,7 @@ def test_a_character_set_that_cannot_be_told_is_asked_for(tmp_path: Path) -> Non
     for charset, towns in (("gb18030", "北京 上海"), ("shift_jis", "東京 大阪"), ("euc-kr", "서울 부산")):
         rows = write(tmp_path / "far.csv", {"town": towns.split() * 5, "y": ["1"] * 5 * len(towns.split())})
         (tmp_path / "far.csv").write_bytes(rows.read_text(encoding="utf-8").encode(charset))
-        with pytest.raises(DataError, match="character set that cannot be told, line 2"):
+        with pytest.raises(DataError, match="character set that cannot be detected, line 2"):
             load(tmp_path / "far.csv")
 
 
