@@ -126,6 +126,31 @@ def answering_with(stop: Callable[[], None]) -> Iterator[None]:
         request.stop = None
 
 
+def raise_if_interruption(error: BaseException) -> None:
+    """Raise `Interrupted` if an error is what C code made of it: a SystemError, for example.
+
+    Args:
+        error: that was caught.
+    """
+    if _current is None or not _current.name:
+        return
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            raise Interrupted(_current.name) from error
+        cause = cause.__cause__ or cause.__context__
+
+
+@contextlib.contextmanager
+def interruptions_restored() -> Iterator[None]:
+    """Raise `Interrupted` for an error inside this context that is what C code made of it."""
+    try:
+        yield
+    except Exception as error:
+        raise_if_interruption(error)
+        raise
+
+
 def raise_if_interrupted() -> None:
     """Raise `Interrupted` if a stopping signal was received.
 

@@ -347,7 +347,8 @@ def _in_keras_words(given: Applied, error: Exception) -> Problem:
     if match := re.match(r'Layer ".*?" expects (\d+) input\(s\), but it received (\d+)', reason):
         rule = f"reads {match[1]} layer, here are {match[2]}"
         return Problem(rule, path=given.path[:2], hint="join them first, with Concatenate")
-    hint = shape_hint(given.layer, given.row, given.before) if given.is_of_keras else ""
+    known = given.is_of_keras or type(given.layer).__module__.startswith("mlpcli.")
+    hint = shape_hint(given.layer, given.row, given.before) if known else ""
     found = given.problem(reason, hint=hint)
     return replace(found, path=given.path[:2])
 

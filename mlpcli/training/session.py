@@ -17,6 +17,7 @@ from mlpcli.errors import MlpcliError
 from mlpcli.files import Displaced, write_text
 from mlpcli.runs.results import Outcome
 from mlpcli.runs.watcher import Watcher
+from mlpcli.signals import interruptions_restored
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.training.disk_space import check_place, check_room, write_failure
@@ -350,7 +351,8 @@ class Session:
 def _recording(session: Session) -> Iterator[None]:
     """Make `run.json` say how a training ended, however it ends."""
     try:
-        yield
+        with interruptions_restored():
+            yield
     except (KeyboardInterrupt, SystemExit) as error:  # Rich leaves by the latter when nobody reads
         if session.started and not session.ended:
             _save_interrupted(session, str(error) or "interrupted")

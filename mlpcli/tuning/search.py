@@ -19,6 +19,7 @@ from mlpcli.runs.folder import Run
 from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import COMPLETED, RUNNING, SEARCH, Objective, Search
 from mlpcli.runs.watcher import SearchWatcher, Watcher
+from mlpcli.signals import interruptions_restored
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import check_searched
@@ -278,7 +279,8 @@ class SearchSession:
     def _recording(self, search: Search) -> Iterator[None]:
         """Record in `run.json` how a search ends."""
         try:
-            yield
+            with interruptions_restored():
+                yield
         except (KeyboardInterrupt, SystemExit):  # Rich leaves by the latter when nobody reads
             self._save_record(search, runs.INTERRUPTED, "interrupted")
             with contextlib.suppress(OSError):  # the terminal may be gone

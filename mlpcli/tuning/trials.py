@@ -21,6 +21,7 @@ from mlpcli.runs import record_models
 from mlpcli.runs.record_models import EngineName
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
 from mlpcli.runs.watcher import Watcher
+from mlpcli.signals import raise_if_interruption
 from mlpcli.spec.load import LoadedSpec, located, with_values
 from mlpcli.spec.search_space import Values
 from mlpcli.training.engine import recorded_engine
@@ -132,6 +133,7 @@ class TrialRunner:
                 train_into(TrainingJob(completed, dataset, model, folder, watcher, options=options))
                 result = self._judge(folder, time.monotonic() - began)
         except Exception as error:  # the search continues with the next trial
+            raise_if_interruption(error)
             reason = _reason(error)
             if not (folder / runs.RECORD).exists():
                 document = {"status": runs.FAILED, "name": self.loaded.spec.name, "error": reason}

@@ -13,6 +13,7 @@ from mlpcli.errors import MlpcliError
 from mlpcli.files import Displaced, write_text
 from mlpcli.runs.folder import Run
 from mlpcli.runs.watcher import Watcher
+from mlpcli.signals import interruptions_restored
 from mlpcli.spec.repeats import MEAN, Repeat
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.training.disk_space import write_failure
@@ -134,7 +135,8 @@ def recording(parent: Parent) -> Iterator[None]:
     The training in progress has saved its own state by then, and has said how to resume.
     """
     try:
-        yield
+        with interruptions_restored():
+            yield
     except (KeyboardInterrupt, SystemExit) as error:
         if not parent.ended:
             with contextlib.suppress(MlpcliError):
