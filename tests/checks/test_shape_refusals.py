@@ -200,6 +200,7 @@ def _layers() -> Iterator[str]:
             yield name
 
 
+@pytest.mark.slow
 def test_no_layer_on_rows_of_other_axes_shows_what_keras_says() -> None:
     leaks = {}
     for name in _layers():

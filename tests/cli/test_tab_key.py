@@ -17,6 +17,8 @@ import pytest
 from tests.bare_runs import train_bare
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 Cli = Callable[..., Result]
 SPEC = """\
 name: rents

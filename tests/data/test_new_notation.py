@@ -15,6 +15,8 @@ import mlpcli
 from tests.bare_runs import train_bare
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 Cli = Callable[..., Result]
 
 SPEC = """\

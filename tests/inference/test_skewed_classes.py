@@ -20,6 +20,8 @@ from mlpcli.statistics.class_areas import class_area, class_areas, mean_area
 from tests.bare_runs import BARE, Notes, train_bare
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 SPEC = """
 name: churn
 dataset: {path: churn.csv, target: left}

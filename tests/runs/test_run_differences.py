@@ -19,6 +19,8 @@ from mlpcli.statistics.paired import mcnemar
 from mlpcli.statistics.resampled import paired_difference, unpaired_difference
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 BOTH = """\
 name: both
 seed: 3

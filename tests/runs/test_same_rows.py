@@ -14,6 +14,8 @@ from mlpcli.runs.same_rows import same_rows
 from tests.bare_runs import train_bare
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 SPEC = """\
 name: scaled
 seed: 3

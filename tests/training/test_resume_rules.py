@@ -30,6 +30,8 @@ from tests.conftest import TINY
 from tests.training.stopped_runs import Quiet
 from tests.training.test_resume_edges import SPEC, _identity
 
+pytestmark = pytest.mark.slow
+
 
 def _with(run: Run, **changes: object) -> Run:
     """The run with another record."""
