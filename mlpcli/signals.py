@@ -126,19 +126,22 @@ def answering_with(stop: Callable[[], None]) -> Iterator[None]:
         request.stop = None
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Return whether an error is one of a stopping signal, or what a library or C code made of that."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
 def raise_if_interruption(error: BaseException) -> None:
     """Raise `Interrupted` if an error is what C code made of it: a SystemError, for example.
 
     Args:
         error: that was caught.
     """
-    if _current is None or not _current.name:
-        return
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, KeyboardInterrupt):
-            raise Interrupted(_current.name) from error
-        cause = cause.__cause__ or cause.__context__
+    if _current is not None and _current.name and is_interruption(error):
+        raise Interrupted(_current.name) from error
 
 
 @contextlib.contextmanager

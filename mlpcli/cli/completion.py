@@ -135,17 +135,7 @@ def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
     Returns:
         the columns' names.
     """
-    from mlpcli.data.inspect.completions import column_names
-    from mlpcli.errors import MlpcliError
-
-    data = _argument(ctx, "data")
-    if data is None:
-        return []
-    try:
-        names = column_names(Path(data))
-    except (MlpcliError, OSError):
-        return []
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in _columns_of(_argument(ctx, "data")) if name.startswith(incomplete)]
 
 
 def complete_run_column(ctx: typer.Context, incomplete: str) -> list[str]:

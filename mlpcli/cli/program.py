@@ -167,10 +167,7 @@ def _command() -> Callable[..., object]:
 
 def _interrupted(error: BaseException) -> str:
     """Return the message for an interruption that a library turned into another error."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, KeyboardInterrupt):
-        cause = cause.__cause__ or cause.__context__
-    if cause is not None or isinstance(error, ImportError):
+    if signals.is_interruption(error) or isinstance(error, ImportError):
         return "interrupted"
     return f"interrupted ({type(error).__name__}: {' '.join(str(error).split())})"
 
