@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from mlpcli.codegen.source_text import cannot_write
 from mlpcli.data.dataset import Contract, Dataset
-from mlpcli.data.features.encoders import Encoder, NumericEncoder
-from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect, Notation
+from mlpcli.data.readers.dialect import BLANKS
 from mlpcli.errors import UsageError, listing
-from mlpcli.printable import counted
 from mlpcli.spec.file_words import is_server
 from mlpcli.spec.schema import Spec
 
@@ -56,22 +54,12 @@ def _of_columns(contract: Contract) -> Iterator[UsageError]:
     if contract.preprocessor is None:
         return
     dialect = contract.preprocessor.dialect
-    if dialect.notations or dialect.notation != PLAIN.notation:
-        yield cannot_write(f"numbers that are not written as 1234.5: {_notations(dialect)}")
     if dialect.comment or dialect.delimiter == BLANKS:
         yield cannot_write("a table with comment lines, or with blanks between its cells")
-    encoders = [each for each in contract.preprocessor.encoders if each.kind != "image"]
-    sentences = [each for each in encoders if each.kind == "text"]
+    sentences = [repr(each.name) for each in contract.preprocessor.encoders if each.kind == "text"]
     if sentences:
         hint = "its TextVectorization is inside the run's saved_model, which any TensorFlow runs"
-        yield cannot_write(f"columns of kind: text ({_named(sentences)})", hint)
-    others = [each for each in encoders if each.kind != "text" and not is_plain(each)]
-    if others:
-        kinds = "columns with text, dates or missing cells"
-        yield cannot_write(f"{kinds} ({_named(others)})", "its preprocessing is inside the run's model.keras")
-    if any(isinstance(each, NumericEncoder) and each.quantiles is not None for each in encoders):
-        hint = "its quantiles are inside the run's model.keras; write one with another scaling: "
-        yield cannot_write("scaling: quantile", f"{hint}--set dataset.scaling=standardize")
+        yield cannot_write(f"columns of kind: text ({listing(sentences, MOST_NAMED)})", hint)
 
 
 def _of_targets(spec: Spec, dataset: Dataset) -> Iterator[UsageError]:
@@ -84,33 +72,3 @@ def _of_targets(spec: Spec, dataset: Dataset) -> Iterator[UsageError]:
         yield cannot_write("weights of rows whose steps have targets of their own")
     if several and spec.fit.class_weight is not None:
         yield cannot_write("several outputs with fit.class_weight")
-
-
-def is_plain(encoder: Encoder) -> bool:
-    """Return whether a column is one of numbers that are at most scaled."""
-    return isinstance(encoder, NumericEncoder) and not (encoder.log or encoder.indicator)
-
-
-def _named(encoders: Sequence[Encoder]) -> str:
-    """Return the names of columns, each with what it holds."""
-    return listing([f"{each.name!r}: {_what(each)}" for each in encoders], MOST_NAMED)
-
-
-def _what(encoder: Encoder) -> str:
-    if isinstance(encoder, NumericEncoder):
-        return "missing cells" if encoder.indicator else "scaling: log"
-    return encoder.kind
-
-
-def _notations(dialect: Dialect) -> str:
-    """Return how numbers are written: in all columns, and in those that differ."""
-    found = [f"column {name!r} as {_example(each)}" for name, each in dialect.notations.items()]
-    usual = [f"the table as {_example(dialect.notation)}"] if dialect.notation != PLAIN.notation else []
-    rest = len(found) - MOST_NAMED
-    more = [f"{counted(rest, 'more column')}"] if rest > 0 else []
-    return ", ".join([*usual, *found[:MOST_NAMED], *more])
-
-
-def _example(notation: Notation) -> str:
-    """Return 1234.5 as a column writes it."""
-    return f"1{notation.thousands}234{notation.decimal}5 {notation.unit}".rstrip()

@@ -45,9 +45,9 @@ def _line(node: ast.stmt) -> int:
 
 
 def _text(source: str, node: ast.stmt) -> str:
-    """Return the lines of a definition, with its decorators, without comments for our type checker."""
+    """Return the lines of a definition, with its decorators, without what is for our type checker only."""
     lines = source.splitlines()
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(item.lineno for item in decorators)])
     block = "\n".join(lines[first - 1 : node.end_lineno])
-    return re.sub(r"  # (type: ignore|noqa).*", "", block)
+    return re.sub(r"\bArray\b", "np.ndarray", re.sub(r"  # (type: ignore|noqa).*", "", block))

@@ -16,6 +16,9 @@ RESERVED = frozenset(
         *("model", "history", "data", "rows", "batches", "callbacks", "input", "trained", "name"),
         *("x", "y", "w", "scale", "offset", "shift", "counts", "class_weight", "cells", "groups", "taken"),
         *("load", "read_table", "split_inputs", "logarithm", "epoch_order", "values", "bins"),
+        *("table", "columns", "fills", "fill", "place", "quantiles", "part", "datetime", "as_text", "texts"),
+        *("numbers", "booleans", "one_hot", "index", "dates", "around", "filled", "fit_quantiles"),
+        *("to_normal", "smooth_clip"),
     }
 )
 """Names that a script has itself, beside those in capital letters."""

@@ -10,6 +10,7 @@ from mlpcli import runs
 from mlpcli.codegen.keras_calls import KerasCalls, call
 from mlpcli.codegen.names import identifier
 from mlpcli.codegen.source_text import text, text_list
+from mlpcli.data.dataset import Contract
 from mlpcli.model.quantile_outputs import levels_by_layer
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.keras_roles import returns_input
@@ -37,7 +38,7 @@ def network_code(calls: KerasCalls, graph: Graph) -> Iterator[str]:
     yield "keras.utils.set_random_seed(SEED)"
     own_names = spec.start_from is not None  # by which weights are taken over
     by_path = "MultiOptimizer" in (spec.optimizer.class_name, *_classes(spec.optimizer.arguments))
-    by_path = by_path or bool(spec.optimizer.factors)
+    by_path = by_path or bool(spec.optimizer.factors) or bool(_embeddings(calls.contract))
     learning = any(_adapts(spec.layers[node.index]) for node in graph.nodes[1:])
     if _is_stack(graph) and not learning and not by_path:  # a Sequential's name begins its weights' paths
         yield from _sequential(calls, graph, named=own_names)
@@ -133,16 +134,23 @@ def _functional(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str
     inputs = {each.name: each.shape for each in calls.contract.inputs} or {ONLY_INPUT: calls.contract.shape}
     for name, shape in inputs.items():
         yield f"{identifier(name)} = keras.Input({_shape(shape)}, name={text(name)}{_dtype(calls)})"
-    taken = _by_name(tuple(inputs)) if graph.inputs else identifier(ONLY_INPUT)
     named = named or graph.named or bool(graph.inputs)
+    embedded = {name: code for name in inputs if (code := _embedded(calls.contract, name))}
+    for node in graph.nodes if embedded else ():  # which draw their seeds first, as in mlpcli
+        yield f"{identifier(node.name)}_layer = {_layer(calls, node, graph, named=named)}"
+    for name, code in embedded.items():
+        yield f"{_tensor(name, embedded)} = {code}"
+    taken = _by_name(tuple(inputs)) if graph.inputs else identifier(ONLY_INPUT)
+    raw = inputs.keys() - embedded
     levels = levels_by_layer(calls.contract, graph)
     for node in graph.nodes:
-        code = _layer(calls, node, graph, named=named)
         variable = identifier(node.name)
-        below = _below(node, calls.spec.layers[node.index])
+        code = f"{variable}_layer" if embedded else _layer(calls, node, graph, named=named)
+        below = _below(node, calls.spec.layers[node.index], embedded)
         if _adapts(calls.spec.layers[node.index]):
-            yield f"{variable}_layer = {code}"
-            yield f"{variable}_layer.adapt({_rows_below(node, inputs, taken, bool(graph.inputs))})"
+            if not embedded:
+                yield f"{variable}_layer = {code}"
+            yield f"{variable}_layer.adapt({_rows_below(node, raw, taken, bool(graph.inputs), embedded)})"
             code = f"{variable}_layer"
         if node.name in member_outputs(calls.spec):
             below = calls.in_order(below, levels.get(node.name))
@@ -155,9 +163,42 @@ def _functional(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str
         yield f"model.output_names = {text_list(sorted(graph.outputs))}"
 
 
-def _below(node: Node, layer: LayerSpec) -> str:
+def _embeddings(contract: Contract) -> dict[int, tuple[int, int]]:
+    """Return the categories with an embedding; see `Preprocessor.embeddings`."""
+    return contract.preprocessor.embeddings if contract.preprocessor is not None else {}
+
+
+def _embedded(contract: Contract, name: str) -> str:
+    """Return the source of an input with vectors for its categories; empty where none has any."""
+    embeddings = _embeddings(contract)
+    taken = {each.name: each.columns for each in contract.inputs}.get(name)
+    places = list(range(contract.shape[0]) if taken is None else taken) if embeddings else []
+    if contract.preprocessor is None or not embeddings.keys() & {*places}:
+        return ""
+    owners = {span.start: column for column, span in contract.preprocessor.spans.items()}
+    variable = identifier(name)
+    plain = [index for index, place in enumerate(places) if place not in embeddings]
+    pieces = [f"keras.ops.take({variable}, np.array({plain}), axis=1)"] if plain else []
+    for column, place in enumerate(places):
+        if place in embeddings:
+            slots, width = embeddings[place]
+            layer_name = f"{name}_{contract.preprocessor.served[owners[place]]}_embedding"
+            layer = f"keras.layers.Embedding({slots}, {width}, name={text(layer_name)})"
+            pieces.append(f'{layer}(keras.ops.cast({variable}[:, {column}], "int32"))')
+    if len(pieces) == 1:
+        return pieces[0]
+    listed = "".join(f"        {piece},\n" for piece in pieces)
+    return f"keras.layers.Concatenate(name={text(f'{name}_with_embeddings')})(\n    [\n{listed}    ]\n)"
+
+
+def _tensor(source: str, embedded: Collection[str]) -> str:
+    """Return the variable that holds what a layer gets from an input or from another layer."""
+    return identifier(f"{source}_with_embeddings" if source in embedded else source)
+
+
+def _below(node: Node, layer: LayerSpec, embedded: Collection[str] = ()) -> str:
     """Return what a layer is called with: one tensor, or a list of those that it merges."""
-    names = [identifier(source) for source in node.sources]
+    names = [_tensor(source, embedded) for source in node.sources]
     if not node.many:
         return names[0]
     if keras_signatures.call_argument("layers", layer.class_name) not in ("inputs", "args"):
@@ -166,12 +207,14 @@ def _below(node: Node, layer: LayerSpec) -> str:
     return f"[{', '.join(names)}]" if merges else names[0]
 
 
-def _rows_below(node: Node, inputs: Collection[str], taken: str, named: bool) -> str:
+def _rows_below(
+    node: Node, inputs: Collection[str], taken: str, named: bool, embedded: Collection[str]
+) -> str:
     """Return the training rows as they reach a layer."""
     source = node.sources[0]
     if source in inputs:
         return f"x_train[{text(source)}]" if named else "x_train"
-    below = _below(node, LayerSpec(class_name="Flatten")) if len(node.sources) == 1 else ""
+    below = _below(node, LayerSpec(class_name="Flatten"), embedded) if len(node.sources) == 1 else ""
     return f"np.asarray(keras.Model({taken}, {below})(x_train, training=False))"
 
 

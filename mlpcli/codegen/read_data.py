@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from mlpcli.codegen.encode_columns import (
+    are_plain,
+    column_functions,
+    column_lines,
+    numbers_of,
+    quantile_lines,
+)
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.names import name_part
 from mlpcli.codegen.read_arrays import array_code
@@ -14,7 +21,7 @@ from mlpcli.codegen.split_code import split_lines
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.dialect import PLAIN
+from mlpcli.data.readers.dialect import PLAIN, Notation
 from mlpcli.data.readers.find_files import TEXTS, find_files
 from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
@@ -26,19 +33,21 @@ IMAGES = ("fashion_mnist", "mnist")
 SCIKIT_LEARN = {"iris", "wine", "breast_cancer", "diabetes", "digits"}
 
 
-def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
+def data_code(spec: Spec, dataset: Dataset, folder: Path, gaps: Collection[str] = ()) -> DataCode:
     """Return lines that define `x_train, y_train`, the same of other splits, and `w_train` for row weights.
 
     Args:
         spec: the spec.
         dataset: its data, for what only the data knows, such as classes and scales.
         folder: where relative paths of the spec start.
+        gaps: columns of a table in which cells are missing.
 
     Raises:
         UsageError: the files are such that a short script cannot read them; `check_data` finds all else.
     """
     code = DataCode()
-    _read(code, spec, dataset, folder)
+    plain = are_plain(dataset.contract, gaps)
+    _read(code, spec, dataset, folder, plain=plain)
     _split(code, spec, dataset, folder)
     _scale(code, spec, dataset)
     _weigh(code, spec, dataset)
@@ -48,7 +57,7 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
 # ---------------------------------------------------------------- reading
 
 
-def _read(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
+def _read(code: DataCode, spec: Spec, dataset: Dataset, folder: Path, *, plain: bool) -> None:
     section = complete_synthetic(spec.dataset, seed=spec.seed)
     name = section.name
     if name in IMAGES:
@@ -70,7 +79,7 @@ def _read(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
         )
         code.lines += _synthetic(name, section.rows, section.noise, section.seed)
     else:
-        _file(code, spec, dataset.contract, folder)
+        _file(code, spec, dataset.contract, folder, plain=plain)
         return
     _fit_builtin(code, spec, dataset.contract)
 
@@ -111,7 +120,7 @@ def _fit_builtin(code: DataCode, spec: Spec, contract: Contract) -> None:
         code.lines.append("y = {" + ", ".join(f"{text(each.name)}: y" for each in contract.outputs) + "}")
 
 
-def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
+def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path, *, plain: bool) -> None:
     assert spec.dataset.path is not None
     files = find_files(spec.dataset.path, folder, ("dataset", "path"))
     path = files[0]
@@ -126,7 +135,9 @@ def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
         raise cannot_write(f"data in a {path.suffix} file")
     dialect = contract.preprocessor.dialect if contract.preprocessor else PLAIN
     code.functions += table_functions(code, files, dialect)
-    code.functions.append("\n".join(_load_function(contract, several=are_several(files))))
+    if not plain:
+        code.functions += column_functions(code, contract)
+    code.functions.append("\n".join(_load_function(contract, several=are_several(files), plain=plain)))
     weights = ", w" if contract.weights else ""
     if are_several(files):
         code.lines += files_lines(files)
@@ -161,7 +172,7 @@ def _scale_inputs(contract: Contract) -> Iterator[str]:
         yield f"    x = {smooth}" if all(clipped) else f"    x = np.where({clipped}, {smooth}, x)"
 
 
-def _load_function(contract: Contract, *, several: bool) -> Iterator[str]:
+def _load_function(contract: Contract, *, several: bool, plain: bool) -> Iterator[str]:
     weights = ", w" if contract.weights else ""
     table = "tables, one below the other," if several else "a table"
     yield f"def load({'paths' if several else 'path'}):"
@@ -171,11 +182,22 @@ def _load_function(contract: Contract, *, several: bool) -> Iterator[str]:
         + '."""'
     )
     yield f"    table = {'read_tables(paths)' if several else 'read_table(path)'}"
-    yield f"    features = {text_list(list(contract.features))}"
-    yield '    x = np.column_stack([table[name].astype("float64") for name in features])'
-    yield from _scale_inputs(contract)
-    yield '    x = x.astype("float32")'
-    targets = [(each.name, list(_target(each))) for each in contract.outputs]
+    if plain:
+        yield f"    features = {text_list(list(contract.features))}"
+        yield '    x = np.column_stack([table[name].astype("float64") for name in features])'
+        yield from _scale_inputs(contract)
+        yield '    x = x.astype("float32")'
+    else:
+        yield from (f"    {line}" for line in column_lines(contract))
+    dialect = PLAIN if plain or contract.preprocessor is None else contract.preprocessor.dialect
+
+    def read(name: str) -> str:
+        """Return the source of the numbers of a column."""
+        if dialect.of(name).notation == Notation():
+            return f'table[{text(name)}].astype("float64")'
+        return numbers_of(name, dialect)
+
+    targets = [(each.name, list(_target(each, read))) for each in contract.outputs]
     for name, lines in targets:
         for line in lines[:-1]:
             yield f"    {line}"
@@ -183,20 +205,24 @@ def _load_function(contract: Contract, *, several: bool) -> Iterator[str]:
     if targets[0][0]:
         yield "    y = {" + ", ".join(f"{text(name)}: y_{name_part(name)}" for name, _ in targets) + "}"
     if contract.weights:
-        yield f'    w = table[{text(contract.weights)}].astype("float64").astype("float32")'
+        yield f'    w = {read(contract.weights)}.astype("float32")'
     yield f"    return x, y{weights}"
 
 
-def _target(output: Output) -> Iterator[str]:
-    """Yield lines that prepare an output's y, then the expression for it over `table`."""
+def _target(output: Output, read: Callable[[str], str]) -> Iterator[str]:
+    """Yield lines that prepare an output's y, then the expression for it over `table`.
+
+    Args:
+        output: the output.
+        read: returns the source of the numbers of a column.
+    """
     first = f"table[{text(output.target[0])}]"
     narrow = '.astype("float32")' if output.scale is None else ""  # else once it is scaled
     if output.kind == "numbers" or len(output.target) > 1 or output.classes is None:
         if len(output.target) == 1:
-            yield f'{first}.astype("float64"){narrow}'
+            yield f"{read(output.target[0])}{narrow}"
         else:
-            columns = f'[table[name].astype("float64") for name in {text_list(list(output.target))}]'
-            yield f"np.column_stack({columns}){narrow}"
+            yield f"np.column_stack([{', '.join(map(read, output.target))}]){narrow}"
         return
     yield f"classes = {text_list(output.classes)}"
     if output.separator is not None:
@@ -240,6 +266,7 @@ def _split(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
         elif contract.output.name and spec.dataset.name:  # the dataset's own test split
             same = ", ".join(f"{text(each.name)}: y_test" for each in contract.outputs)
             code.lines.append(f"y_test = {{{same}}}")
+    code.lines += quantile_lines(contract, code.splits)
     if contract.inputs:
         code.functions.append("\n".join(_inputs_function(contract)))
         code.lines += [f"x_{name} = split_inputs(x_{name})" for name in code.splits]

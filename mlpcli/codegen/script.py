@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import mlpcli
 from mlpcli.codegen.data_obstacles import check_data
+from mlpcli.codegen.encode_columns import columns_with_gaps
 from mlpcli.codegen.keras_calls import KerasCalls
 from mlpcli.codegen.names import check_names
 from mlpcli.codegen.network_code import network_code
@@ -37,7 +38,10 @@ COPIED = {
 }
 """Names in copied functions and in their annotations, each with its import."""
 
-STANDARD = ("import csv", "import fnmatch", "import math", "import os", *list(COPIED.values())[2:])
+STANDARD = (
+    *("import csv", "import fnmatch", "import math", "import os", COPIED["Callable"]),
+    *("from datetime import datetime", COPIED["Any"], COPIED["Literal"], COPIED["TypeVar"]),
+)
 """Imports from the standard library, in order."""
 
 
@@ -74,16 +78,14 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
         if spec.plugins:
             raise cannot_write("plug-ins", "they are Python already: import them into a script of your own")
     with at_once:
-        if spec.predict is not None:
-            what = "predict:, which is fitted after the training and is part of a run"
-            raise cannot_write(what, "remove it, or use mlpcli train")
-    with at_once:
         check_data(spec, dataset)
+    with at_once:
+        gaps = columns_with_gaps(spec, dataset, loaded.folder)
     at_once.finish()
     calls = KerasCalls(spec, dataset.contract)
     graph = spec.graph
     check_names([*(node.name for node in graph.nodes), *graph.inputs, *graph.outputs])
-    data = data_code(spec, dataset, loaded.folder)
+    data = data_code(spec, dataset, loaded.folder, gaps)
     model = [*network_code(calls, graph)]
     training = [*training_code(calls, data)]
     custom_objects = calls.custom_objects()

@@ -234,4 +234,6 @@ def results_code(spec: Spec, data: DataCode) -> Iterator[str]:
             yield "# They are the logarithm there: np.where(z > 0, np.expm1(z), z) + shift of such a z."
         if spec.dataset.target_scaling.clip:
             yield "# mlpcli also clips predictions to the range of the training rows."
+    if spec.predict is not None:
+        yield "# mlpcli train then fits what predict: says, such as a threshold; it is part of a run."
     yield f"model.save({text(spec.name + '.keras')})"

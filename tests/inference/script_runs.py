@@ -17,6 +17,23 @@ SOFTMAX = "layers: [Dense: {units: 3, activation: softmax}]\nloss: sparse_catego
 NUMBER = "layers: [Dense: {units: 1}]\nloss: mse\n"
 
 
+MIXED_COLUMNS = "age;city;price;weight;member;day;at;grade;y"
+
+
+def _mixed_row(i: int) -> str:
+    city = ("Bonn", "Köln", "", "Ulm", "Rom")[i * 7 % 5] if i % 19 else "rare"
+    age = "" if i % 11 == 3 else f"{i * 17 % 50}"
+    price = f"{i % 4 + 1}.{i * 37 % 1000:03d},{i % 10}"
+    member = ("yes", "No", "", "YES")[i % 4]
+    day = "" if i % 13 == 5 else f"{i % 28 + 1:02d}.{i % 12 + 1:02d}.{2019 + i % 5}"
+    at = f"2024-03-{i % 28 + 1:02d} {i % 24:02d}:{i * 7 % 60:02d}:30.5"
+    return f"{age};{city};{price};{i * 3 % 40} kg;{member};{day};{at};{'ABCD?'[i % 5]};{i * 31 % 23},5"
+
+
+MIXED = "".join(f"{line}\n" for line in (MIXED_COLUMNS, *(_mixed_row(i) for i in range(120))))
+"""A table with all kinds of columns but texts and images, in German notation, some cells missing."""
+
+
 def write_tables(folder: Path) -> None:
     """Write a table in every form that a script can read."""
     import pyarrow.csv
@@ -24,6 +41,8 @@ def write_tables(folder: Path) -> None:
 
     (folder / "run").mkdir()
     (folder / "t.csv").write_text(TABLE)
+    (folder / "mixed.csv").write_text(MIXED)
+    _write_typed(folder / "typed.parquet")
     lines, many = TABLE.splitlines(), folder / "many"
     many.mkdir()
     for name, start, stop in (("1", 1, 21), ("2", 21, 21), ("3", 21, 61)):  # the second has a header alone
@@ -56,6 +75,30 @@ def write_tables(folder: Path) -> None:
     np.savez(folder / "labels.npz", x=sequences, y=np.stack([1 + place % 3, place % 2], axis=1))
     np.save(folder / "x.npy", x)
     np.save(folder / "y.npy", x.sum(axis=1))
+
+
+def _write_typed(file: Path) -> None:
+    """Write a table whose columns have types, with a cell missing in each."""
+    from datetime import date, datetime
+
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    def column(values: list[object], kind: pa.DataType) -> pa.Array:
+        return pa.array([None if i == 7 else values[i % len(values)] for i in range(60)], kind)
+
+    words = column(["a", "b", "c"], pa.string())
+    columns = {
+        "whole": column([1, 2, 3, 5, 8], pa.int64()),
+        "part": column([0.5, 2.0, -3.25, float("nan")], pa.float64()),
+        "flag": column([True, False, True], pa.bool_()),
+        "code": column([10.0, 20.0, 30.0], pa.float64()),
+        "word": words.dictionary_encode(),
+        "day": column([date(2020, 1, 31), date(2021, 5, 2)], pa.date32()),
+        "at": column([datetime(2020, 1, 31, 12, 30), datetime(2021, 5, 2)], pa.timestamp("us")),
+        "y": pa.array([i % 3 for i in range(60)]),
+    }
+    pyarrow.parquet.write_table(pa.table(columns), file)
 
 
 def run_script(script: str) -> dict[str, Any]:
