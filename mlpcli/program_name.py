@@ -18,7 +18,7 @@ COMMANDS = (
     *("label-check", "log", "lr-find", "more-data", "note", "pack", "predict", "remove", "report"),
     *("reproduce", "runs", "schema", "serve", "tensorboard", "train", "tune", "unpack"),
 )
-_COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:--[a-z]|(?:{'|'.join(COMMANDS)})(?![\w-])))")
+_COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:--[a-z]|\[OPTIONS\]|(?:{'|'.join(COMMANDS)})(?![\w-])))")
 
 
 def as_called(text: str) -> str:

@@ -63,6 +63,10 @@ class Group(TyperGroup):
         """Return the help, whose commands begin as the program was called."""
         return as_called(super().get_help(ctx))
 
+    def get_usage(self, ctx: Context) -> str:
+        """Return the usage, which begins as the program was called."""
+        return as_called(super().get_usage(ctx))
+
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the help."""
         if not _show_panels(self, ctx):

@@ -58,6 +58,7 @@ def test_commands_begin_as_the_program_was_called(
     assert "Usage: scripts/run doctor" in help_text
     assert "Example: scripts/run doctor" in help_text
     assert "Example: scripts/run train" in mlpcli("--help").out
+    assert mlpcli("--help").out.startswith("Usage: scripts/run [OPTIONS] COMMAND [ARGS]...\n")
     assert "train one: scripts/run train SPEC" in mlpcli("runs").out
     monkeypatch.setenv("MLPCLI_PROGRAM", "my tools/run")
     (tmp_path / "digits.yaml").unlink()
@@ -86,6 +87,7 @@ def test_help_in_panels_names_commands_as_the_program_was_called(
     shown = mlpcli("doctor", "--help").out
     assert "Example: scripts/run doctor" in shown
     assert "Usage: scripts/run doctor" in shown
+    assert "Usage: scripts/run [OPTIONS] COMMAND" in mlpcli("--help").out
 
 
 def test_an_extra_is_installed_for_the_python_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
