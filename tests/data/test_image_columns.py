@@ -90,6 +90,28 @@ def test_broken_files_of_all_columns_are_named_or_their_rows_left_out(tmp_path: 
     assert any("column 'photo': 1 file that is no image, left out" in note for note in found.notes)
 
 
+def test_a_link_that_leads_nowhere_is_called_one(tmp_path: Path) -> None:
+    write_homes(tmp_path)
+    photo = tmp_path / "photos" / "photo03.png"
+    photo.unlink()
+    photo.symlink_to("/mnt/old/03.png")
+    keys = {"kind": "image", "image_size": [4, 4]}
+    spec = section(features={"photo": dict(keys), "plan": dict(keys)})
+    inputs = request(a={"columns": ["photo"]}, b={"columns": ["plan"]}, c={"kinds": ["categorical"]})
+    with pytest.raises(DataError, match=r"row 4 .*'photo': is a link to '/mnt/old/03\.png', which does not"):
+        load_dataset(spec, inputs, seed=1, folder=tmp_path)
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    (tmp_path / "photos").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError) as error:
+        load_dataset(spec, inputs, seed=1, folder=tmp_path)
+    above = (
+        f"is in {str(tmp_path / 'photos')!r}, which is a link to {str(tmp_path / 'gone')!r}, which does not"
+    )
+    first, second = (problem.headline() for problem in error.value.problems)
+    assert f"rows 1 (line 2), 2 (line 3), 3 (line 4) and {ROWS - 3} more, column 'photo': {above}" in first
+    assert f"column 'plan': {above}" in second
+
+
 @pytest.mark.parametrize(
     ("cell", "inside"),
     [

@@ -155,9 +155,18 @@ def read_content(file: ImageFile) -> bytes | str:
     try:
         return read_ordinary(file, MOST_BYTES)
     except FileNotFoundError:
-        return "there is no such file"
+        return _why_absent(file)
     except (OSError, ValueError) as error:
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def _why_absent(file: Path) -> str:
+    """Return why a file is not there: it, or a folder above it, may be a link that leads nowhere."""
+    for place in (file, *file.parents):
+        if place.is_symlink() and not place.exists():
+            what = "is" if place == file else f"is in {str(place)!r}, which is"
+            return f"{what} a link to {str(place.readlink())!r}, which does not exist"
+    return "there is no such file"
 
 
 def _digest(file: ImageFile) -> bytes:
