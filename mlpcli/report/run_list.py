@@ -22,7 +22,7 @@ from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, width_of
 from mlpcli.runs.folder import Listing
 from mlpcli.runs.notes import NOTHING
-from mlpcli.runs.run_epochs import epochs_of
+from mlpcli.runs.run_epochs import epochs_of, epochs_text, progress_of
 from mlpcli.runs.run_values import FACTS, WRITTEN, RunValues, Value, best_value, seconds_of, status_of
 
 COLUMNS = ("run", "kind", "status", "epochs", "time", "best", "test", "tags")
@@ -117,11 +117,9 @@ def _row(values: RunValues, sort: str | None) -> tuple[str, ...]:
         f"{name} {format_number(value)}" for name, value in record.metrics.get("test", {}).items()
     )
     time = "" if seconds is None else format_duration(seconds)
-    count = epochs_of(run)
-    epochs = "" if count is None else str(count)
     tags = " ".join(values.notes.tags)
     by = "" if sort is None else _cell(sort, values.get(sort))
-    return (run.label, record.kind, status_of(run), epochs, time, reached, test, tags, by)
+    return (run.label, record.kind, status_of(run), epochs_text(run), time, reached, test, tags, by)
 
 
 def _show_rows(out: Screen, rows: Sequence[Sequence[str]], sort: str | None) -> None:
@@ -216,7 +214,7 @@ def run_json(values: RunValues) -> dict[str, object]:
     """Return one run for scripts."""
     run, record = values.run, values.run.record
     best = best_value(run)
-    notes = values.notes
+    notes, progress = values.notes, progress_of(run)
     return {
         "run": run.label,
         "folder": str(run.folder),
@@ -224,6 +222,7 @@ def run_json(values: RunValues) -> dict[str, object]:
         "status": status_of(run),
         "started": record.started,
         "epochs": epochs_of(run),
+        **({} if progress is None else {"trainings": {"finished": progress.finished, "of": progress.count}}),
         "seconds": seconds_of(run),
         "best": None if best is None else best.to_json(),
         "hyperparameters": record.hyperparameters,

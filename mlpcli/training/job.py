@@ -34,6 +34,17 @@ class Clock:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 3)
         self._last = now
 
+    def add(self, seconds: Mapping[str, float], known: Mapping[str, float] = {}) -> None:
+        """Add the stages of a training that another clock has measured since this one's last lap.
+
+        Args:
+            seconds: Of each of its stages.
+            known: Those of it that were added before.
+        """
+        for stage, value in seconds.items():
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + value - known.get(stage, 0.0), 3)
+        self._last = time.monotonic()
+
     def parts(self) -> dict[str, float]:
         """Return the seconds of a training in five parts; what is in no other is the last."""
         found = {

@@ -51,6 +51,14 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], status: int) 
         assert not needless & set(measured["whole"])  # type: ignore[call-overload]
 
 
+def test_tensorflow_starts_where_its_time_is_measured() -> None:
+    """Once, twice and resumed trainings show its start as a stage, and count it as their own time."""
+    once, more = "mlpcli.training.start, mlpcli.training.resume", "mlpcli.training.repeated.train_members"
+    code = f"import json, sys, {once}, {more}, mlpcli.training.repeated.resume_members\n"
+    measured = _fresh(f"{code}print(json.dumps({{'loaded': sorted(sys.modules)}}))")
+    assert not {"tensorflow", "keras"} & set(measured["loaded"])  # type: ignore[call-overload]
+
+
 def test_a_wrong_spec_is_told_without_tensorflow(tmp_path: Path) -> None:
     spec = tmp_path / "wrong.yaml"
     spec.write_text("dataset: {name: digits}\nlayers: [Flaten]\nloss: msee\n", encoding="utf-8")

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from mlpcli.errors import RunError
-from mlpcli.runs.folder import find_run, open_run, resume_command
+from mlpcli.report.run_list import run_json
+from mlpcli.runs.folder import Run, find_run, open_run, resume_command
 from mlpcli.runs.results import Outcome
+from mlpcli.runs.run_epochs import epochs_text
+from mlpcli.runs.run_values import RunValues
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec
 from mlpcli.spec.repeats import repeats_of, spec_of_repeat
@@ -107,6 +110,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def test_one_program_is_compiled_for_all_folds(trained: Trained) -> None:
     assert trained.compiled == 1
+
+
+def test_the_time_of_each_stage_is_that_of_the_folds_together(trained: Trained) -> None:
+    whole, *folds = (open_run(folder).record.timings for folder in (trained.folder, *trained.folds))
+    assert {"data", "import", "build", "begin", "fit", "checkpoints", "metrics"} <= set(whole)
+    for stage in ("fit", "checkpoints", "probe"):
+        assert whole[stage] == pytest.approx(sum(each[stage] for each in folds), abs=0.01)
+    assert sum(whole.values()) - whole["total"] <= 1.01 * whole["total"]
 
 
 def test_a_fold_is_the_run_of_its_own_spec(trained: Trained, tmp_path: Path) -> None:
@@ -202,14 +213,30 @@ def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained,
     assert open_run(run.folder / "folds" / "01").status == "completed"
     assert open_run(run.folder / "folds" / "02").record.epochs == 2
     assert resume_command(run.folder / "folds" / "02") == resume_command(run.folder)
+    _check_listed(run, "2 (fold 2 of 3)", 2, finished=1)
     with pytest.raises(KeyboardInterrupt):
         resume(run, watcher=StoppingAtTheEnd())
     run = open_run(run.folder)
     assert run.status == "interrupted"
     assert open_run(run.folder / "folds" / "03").status == "completed"
+    _check_listed(run, "(3 of 3 folds)", None, finished=3)
     resume(run, watcher=Watcher())
     _same_results(trained.folder, run.folder)
     assert open_run(run.folder).status == "completed"
+
+
+def _check_listed(run: Run, shown: str, epochs: int | None, *, finished: int) -> None:
+    """Check the epochs in a list of runs, of the run as it is and of the same one if it had been killed."""
+    record = (run.folder / "run.json").read_text()
+    for status in ("interrupted", "killed"):
+        killed = record.replace('"status": "interrupted"', '"status": "running"')
+        (run.folder / "run.json").write_text(record if status == "interrupted" else killed)
+        found = open_run(run.folder)
+        document = run_json(RunValues(found))
+        assert (document["status"], document["epochs"]) == (status, epochs)
+        assert document["trainings"] == {"finished": finished, "of": FOLDS}
+        assert epochs_text(found) == shown
+    (run.folder / "run.json").write_text(record)
 
 
 def test_what_is_resumed_with_another_spec_says_with_which(tmp_path: Path) -> None:

@@ -175,6 +175,12 @@ class MemberBuilder:
         clock.lap("build")
         return Prepared(completed, dataset, model, clock, notes_on(completed, dataset))
 
+    def build_first(self, repeat: Repeat) -> Prepared:
+        """Return the training that the run begins with; its time is part of the run's."""
+        first = self.build(repeat)
+        self.prepared.clock.add(first.clock.seconds)
+        return first
+
     def _check_predict(self, repeat: Repeat, dataset: Dataset, model: keras.Model) -> None:
         """Check what is fitted after the trainings, with the first of them.
 

@@ -10,7 +10,6 @@ from mlpcli import runs
 from mlpcli.errors import RunError
 from mlpcli.files import sweep
 from mlpcli.model.plugins import run_plugins
-from mlpcli.model.trained_model import check_digest
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import Outcome
@@ -81,7 +80,7 @@ def _resume(run: Run, parent: Parent, builder: MemberBuilder, *, force: bool) ->
     check_members([*members, run.folder / RETRAINED])
     finished = [repeat for repeat in prepared.repeats if is_finished(parent.member_folder(repeat))]
     left = [repeat for repeat in prepared.repeats if repeat not in finished]
-    first = builder.build((left or prepared.repeats)[0])
+    first = builder.build_first((left or prepared.repeats)[0])
     _check_same(run, parent, first, force=force)
     check_room(run.folder, first.model, count=len(left) + 1)
     for note in prepared.moved:
@@ -102,6 +101,8 @@ def check_members(folders: Sequence[Path]) -> None:
     Raises:
         RunError: Files of some are damaged or missing; all of them are named.
     """
+    from mlpcli.model.trained_model import check_digest
+
     problems = []
     for folder in folders:
         try:

@@ -19,7 +19,6 @@ from mlpcli.training.engine import recorded_engine
 from mlpcli.training.job import TRIAL, TrainOptions
 from mlpcli.training.plan import describe, note_advice
 from mlpcli.training.prepare import Prepared, check_logs, default_notes
-from mlpcli.training.repeated.finish import Ending, finish
 from mlpcli.training.repeated.member_builder import MemberBuilder, PreparedMembers, prepare_members
 from mlpcli.training.repeated.parent import RETRAINED, Parent, member_name, members_entry, recording
 from mlpcli.training.repeated.retrain import spec_of_retraining
@@ -65,7 +64,7 @@ def train_members(
     prepared = prepare_members(loaded, watcher)
     check(prepared)
     with MemberBuilder(prepared) as builder:
-        first = builder.build(prepared.repeats[0])
+        first = builder.build_first(prepared.repeats[0])
         if new:
             check_logs(first)
         check_room(runs_dir, first.model, loaded.spec.name, count=len(prepared.repeats) + 1)
@@ -93,6 +92,7 @@ def run_members(parent: Parent, builder: MemberBuilder, first: Prepared, *, advi
     """
     from mlpcli.training.baseline import begin_baseline
     from mlpcli.training.compiled import keep_programs
+    from mlpcli.training.repeated.finish import Ending, finish  # it imports TensorFlow
 
     prepared, watcher = parent.prepared, parent.watcher
     with recording(parent):
@@ -105,10 +105,10 @@ def run_members(parent: Parent, builder: MemberBuilder, first: Prepared, *, advi
             left = [each for each in prepared.repeats if not is_finished(parent.member_folder(each))]
             if left:  # the training on all rows may have other epochs after these
                 runs.remove_inside(parent.folder / RETRAINED, parent.folder)
+            prepared.clock.lap("begin")
             for place, repeat in enumerate(left):
                 rest = len(left) - place + (parent.after == RETRAIN)
                 _train_member(parent, builder, repeat, first if place == 0 else None, rest)
-            prepared.clock.lap("fit")
             if parent.after == RETRAIN:
                 _retrain(parent, builder)
         return finish(Ending(parent, measured, builder.model))
@@ -144,12 +144,14 @@ def _train_member(
     """
     folder, count = parent.member_folder(repeat), len(parent.prepared.repeats)
     parent.watcher.member_begins(repeat.place, count, label_of(repeat, parent.prepared.loaded.spec))
+    known = {} if built is None else dict(built.clock.seconds)
     prepared = built or builder.build(repeat)
     kind = "seed" if repeat.fold is None else "fold"
     record = {"kind": kind} if repeat.fold is None else {"kind": kind, "fold": repeat.fold}
     limit = None if parent.limit is None else parent.limit.share(rest)
     options = replace(TRIAL, splits=SPLITS, record=record, probe=True, limit=limit)
     _train_into(parent, prepared, folder, options)
+    parent.prepared.clock.add(prepared.clock.seconds, known)
     split = "validation" if repeat.fold is None else "held_out"
     parent.watcher.member_ends(runs.open_run(folder), split)
 
@@ -205,7 +207,7 @@ def _retrain(parent: Parent, builder: MemberBuilder) -> None:
     options = replace(TRIAL, splits=SPLITS, record={"kind": "retrained"}, probe=True, limit=limit)
     job = Prepared(completed, prepared.dataset, model, clock)
     _train_into(parent, job, folder, options)
-    prepared.clock.lap("retrain")
+    prepared.clock.add(clock.seconds)
 
 
 class MemberWatcher(Watcher):
