@@ -12,6 +12,7 @@ from mlpcli.cli.completion import complete_column
 from mlpcli.cli.data_options import (
     CharsetOption,
     CommentOption,
+    DateFormatOption,
     DecimalOption,
     DelimiterOption,
     HeaderOption,
@@ -84,6 +85,7 @@ def inspect(
     header: HeaderOption = None,
     decimal: DecimalOption = None,
     thousands: ThousandsOption = None,
+    date_format: DateFormatOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -92,7 +94,8 @@ def inspect(
     from mlpcli.errors import AllAtOnce
 
     at_once = AllAtOnce()
-    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header, decimal, thousands)
+    words = (sheet, query, delimiter, comment, charset, header, decimal, thousands, date_format)
+    read = at_once.of(reading_of, *words)
     for each in filter(None, (data, test)):
         at_once.of(named_files, each)
     if against is not None:
@@ -100,7 +103,7 @@ def inspect(
         chosen = DriftOptions(against, fail_on, figures, best, runs_dir, json)
         _inspect_against(at_once, data, read, chosen)
         return
-    at_once.of(_check_alone, fail_on)
+    at_once.of(_check_alone, fail_on, date_format)
     if is_image_folder(Path(data)):
         _inspect_folder(at_once, data, {"--target": target, "--task": task, "--test": test}, read, json=json)
         return
@@ -176,7 +179,7 @@ def _show(survey: Survey, warnings: list[str], target: str | None, *, json: bool
         report.show_survey(survey.path, survey.table.rows, _columns(survey), warnings, _task(survey), classes)
 
 
-def _check_alone(fail_on: str | None) -> None:
+def _check_alone(fail_on: str | None, date_format: str | None) -> None:
     """Refuse what is for a comparison with a run.
 
     Raises:
@@ -184,9 +187,13 @@ def _check_alone(fail_on: str | None) -> None:
     """
     from mlpcli.errors import Problem, UsageError
 
-    if fail_on is not None:
-        rule = "--fail-on: is for a comparison with a run"
-        raise UsageError(Problem(rule, received=fail_on, hint="add --against RUN"))
+    problems = [
+        Problem(f"{option}: is for a comparison with a run", received=value, hint="add --against RUN")
+        for option, value in (("--fail-on", fail_on), ("--date-format", date_format))
+        if value is not None
+    ]
+    if problems:
+        raise UsageError(*problems)
 
 
 def _check_against(target: str | None, task: str | None, test: str | None, fail_on: str | None) -> None:

@@ -32,7 +32,7 @@ class ColumnValues:
         codes: (rows,) int, each row's place in `texts`; without rows for numbers and dates.
         unreadable: (rows,) bool, cells that are not missing, and no number or date.
         words: some of these cells, as they are written.
-        hint: how the first of them would be read as a number; empty for in no way.
+        hint: how the first of them would be read as a number or a date; empty for in no way.
     """
 
     name: str

@@ -12,6 +12,7 @@ import numpy as np
 from mlpcli.data.column_values import ColumnValues, ValueKind, kind_of, of_cells, of_numbers
 from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract, Dataset, Split
+from mlpcli.data.features.date_hints import date_hint
 from mlpcli.data.new_notation import in_notation
 from mlpcli.data.raw_columns import column_places, places_read, values_at
 from mlpcli.data.readers.dialect import PLAIN
@@ -88,11 +89,19 @@ class TableColumns(RowColumns):
             if name in kinds and kinds[name] != kind:
                 kind, date_format = kinds[name], date_format or "%Y-%m-%d"
             values = of_cells(name, cells[name], kind, date_format)
-            if kind == "numbers" and values.words:
-                values = replace(values, hint=number_hint(values.words[0], self.file.dialect))
+            if values.words:
+                values = replace(values, hint=self._hint(name, values, date_format))
             cells[name].release()
             found[name] = values if self.rows is None else values.take(self.rows)
         return found
+
+    def _hint(self, name: str, values: ColumnValues, date_format: str) -> str:
+        """Return the option that reads the first unreadable cell; empty for none."""
+        if values.kind == "numbers":
+            return number_hint(values.words[0], self.file.dialect.of(name))
+        preprocessor = self.contract.preprocessor
+        own = preprocessor is not None and name in preprocessor.names  # --date-format is for these alone
+        return date_hint(values.words[0], date_format) if own else ""
 
     def count(self) -> int:
         """Return the number of rows."""
