@@ -32,6 +32,14 @@ ABSENT: object = type("Absent", (), {"__repr__": lambda self: "nothing"})()
 PLAIN_KEY = re.compile(r"[^\s.\[\]=\"'+](?:[^\t\n\r.\[\]=\"'+]*[^\s.\[\]=\"'+])?")
 """A key that a path holds as it is, blanks inside included."""
 
+MOST_VALUES = 3
+"""Of the different values that break one rule, a message shows that many."""
+
+
+class Various(tuple[object, ...]):
+    """Different values that were received in several places, where they break the same rule."""
+
+
 Hint = str | Callable[[], str]
 """A hint, or a function that computes it: of thousands of problems few are shown."""
 
@@ -244,6 +252,9 @@ def show_value(value: object, limit: int = 60) -> str:
         text = "null"
     elif isinstance(value, bool):
         text = "true" if value else "false"
+    elif isinstance(value, Various):
+        rest = ", ..." if len(value) > MOST_VALUES else ""
+        return ", ".join(show_value(each, limit) for each in value[:MOST_VALUES]) + rest
     elif isinstance(value, dict):
         items = (f"{key}: {show_value(item, limit - 1)}" for key, item in value.items())
         text = "{" + _joined(items, limit) + "}"

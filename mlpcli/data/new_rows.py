@@ -11,9 +11,10 @@ from mlpcli.data import stream
 from mlpcli.data.contract_columns import kept_columns
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.images.new_images import NamedImages, find_images, image_batches, reading_for, shown_name
+from mlpcli.data.readers.broken_rules import raise_row_errors
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, is_table, named_files
-from mlpcli.data.readers.row_errors import MAX_SHOWN, REJECTS, RowError, raise_row_errors
+from mlpcli.data.readers.row_errors import REJECTS, RowError
 from mlpcli.data.readers.tables import check_columns, open_tables, read_table
 from mlpcli.data.sources.image_columns import FilesOrigin, files_of_column
 from mlpcli.data.stream import Chunk, ReadOptions, screened
@@ -79,7 +80,7 @@ def _chunks(
 ) -> Iterator[Chunk]:
     for pixels, places, broken in image_batches(found.files, reading, options.contract.shape):
         if broken and not options.reject:
-            raise_row_errors(found.origin, broken[:MAX_SHOWN], len(broken), way_out=REJECTS)
+            raise_row_errors(found.origin, broken, way_out=REJECTS)
         taken = {name: column.take(places) for name, column in kept.items()}
         errors = [_named(each.row, each.rule, found) for each in broken]
         yield screened(Chunk(pixels, taken, rejected=errors), places, found.origin, options)

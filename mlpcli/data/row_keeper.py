@@ -10,7 +10,7 @@ from mlpcli.data.dataset import Split
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import ArrayFile, read_npy
-from mlpcli.data.readers.row_errors import raise_row_errors
+from mlpcli.data.readers.broken_rules import raise_row_errors
 from mlpcli.data.readers.tables import Table, TableFile, read_table
 from mlpcli.data.splitter import RowsOfSplit
 from mlpcli.data.types import Array
@@ -39,8 +39,8 @@ class RowKeeper:
                 raw = each.source_rows.table
                 found = preprocessor.transform(raw.columns)
                 rejected = apply_policy(preprocessor, found.found, "bucket").rejected
-                row_errors = cell_errors(preprocessor, rejected, raw.columns, range(raw.rows), raw.origin)
-                raise_row_errors(raw.origin, row_errors, len(rejected))
+                errors = cell_errors(preprocessor, rejected, raw.columns, range(raw.rows), raw.origin)
+                raise_row_errors(raw.origin, errors)
                 whole[id(each.source_rows)] = found.x
         return {
             name: replace(each, x=whole[id(each.source_rows)][each.rows]) for name, each in rows_of.items()

@@ -15,11 +15,12 @@ from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
+from mlpcli.data.readers.broken_rules import raise_row_errors
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, is_table, named_files
 from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.row_errors import ManyOrigin, Origin, raise_row_errors
+from mlpcli.data.readers.row_errors import ManyOrigin, Origin
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_tables, read_table
 from mlpcli.data.scaling import scale_target
@@ -202,15 +203,15 @@ def _read_table(
     text = [*spelled, *(name for name in others if name not in numeric)]
     table, _ = images.decode(columns.kept(read_table(file, file.names, text=text)), paths_of(file))
     if preprocessor is None:
-        x, row_errors, total = numeric_matrix(table, features)
+        x, errors = numeric_matrix(table, features)
     else:
         encoded = preprocessor.transform(table.columns)
         rejected = apply_policy(preprocessor, encoded.found, None).rejected
-        x, total = encoded.x, len(rejected)
-        row_errors = cell_errors(preprocessor, rejected, table.columns, range(table.rows), table.origin)
-    output_targets, more, more_total = table_targets(table, columns)
-    row_weights, wrong, wrong_total = table_weights(table, weights)
-    raise_row_errors(table.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
+        x = encoded.x
+        errors = cell_errors(preprocessor, rejected, table.columns, range(table.rows), table.origin)
+    output_targets, of_targets = table_targets(table, columns)
+    row_weights, of_weights = table_weights(table, weights)
+    raise_row_errors(table.origin, errors.with_more(of_targets, of_weights))
     kept = {name: plain_column(table.columns[name].arrow) for name in others}
     y, target_label = output_targets.pop("", (None, ""))
     return SourceRows(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors, raise_row_errors
+from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.sources.source_rows import SourceRows
 from mlpcli.data.types import Array
 
@@ -28,15 +29,17 @@ def as_sequences(source_rows: SourceRows) -> Array:
     wrong = (target < 0) | (target != np.floor(target)) | (target >= 2**31)
     late = np.zeros_like(wrong)
     late[:, 1:] = (target[:, :-1] == 0) & (target[:, 1:] != 0)
-    errors = [
-        RowError(row, f"{what} at [{place}]", rule, float(target[row, place]))
-        for found, rule in (
-            (wrong, "must be a whole number: a label of at least 1, or 0 behind the last label"),
-            (late & ~wrong, "must be 0, as the number before it is: 0s stand behind the last label"),
-        )
-        for row, place in np.argwhere(found)[:MAX_SHOWN].tolist()
-    ]
-    raise_row_errors(source_rows.origin, errors, int((wrong | late).sum()))
+    errors = RowErrors()
+    for found, rule in (
+        (wrong, "must be a whole number: a label of at least 1, or 0 behind the last label"),
+        (late & ~wrong, "must be 0, as the number before it is: 0s stand behind the last label"),
+    ):
+        described = [
+            RowError(row, f"{what} at [{place}]", rule, float(target[row, place]))
+            for row, place in np.argwhere(found)[:MAX_DESCRIBED].tolist()
+        ]
+        errors.add(described, int(found.sum()))
+    raise_row_errors(source_rows.origin, errors)
     return target.astype(np.int64)
 
 

@@ -15,8 +15,9 @@ from mlpcli.data.features.date_hints import date_rule
 from mlpcli.data.features.encoders import parse_date_column
 from mlpcli.data.features.exact_numbers import exact_numbers
 from mlpcli.data.features.profiles import Profile, profile_column
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors, raise_row_errors
 from mlpcli.data.readers.parse_cells import spell_number
-from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
+from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.readers.table_values import read_cells
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array
@@ -225,14 +226,12 @@ def _read_dates(name: str, table: Table, written: str, profile: Profile) -> Spli
 
 def _refuse_cells(table: Table, name: str, bad: Array, written: str = "") -> None:
     """Raise a DataError about the rows whose cell is no time, if there are any."""
-    shown = [int(row) for row in bad[:MAX_SHOWN]]
-    cells = read_cells(table, [(row, name) for row in shown])
+    cells = read_cells(table, name, bad[:MAX_DESCRIBED])
     rule = date_rule(written) if written else "must be a number"
-    errors = [
-        RowError(row, f"column {name!r}", f"{rule}, since it orders the rows", cell)
-        for row, cell in zip(shown, cells, strict=True)
-    ]
-    raise_row_errors(table.origin, errors, len(bad), way_out="fill the cell, or remove the row")
+    rule = f"{rule}, since it orders the rows"
+    described = [RowError(row, f"column {name!r}", rule, cell) for row, cell in cells]
+    errors = RowErrors(described, len(bad))
+    raise_row_errors(table.origin, errors, way_out="fill the cell, or remove the row")
 
 
 def _read_names(name: str, table: Table, path: KeyPath, spec: DatasetSpec) -> SplitColumn:
@@ -242,14 +241,14 @@ def _read_names(name: str, table: Table, path: KeyPath, spec: DatasetSpec) -> Sp
     places = np.array([_place(text, names) for text in texts.values])
     values = places[texts.codes]
     bad = np.flatnonzero(values < 0)
-    shown = [int(row) for row in bad[:MAX_SHOWN]]
     known = [word for words in NAMES_OF_SPLITS.values() for word in words]
-    errors = []
-    for row, cell in zip(shown, read_cells(table, [(row, name) for row in shown]), strict=True):
+    described = []
+    for row, cell in read_cells(table, name, bad[:MAX_DESCRIBED]):
         near = nearest(str(cell).casefold(), known) if cell not in (None, "") else ""
         rule = "must be train, validation or test"
-        errors.append(RowError(row, f"column {name!r}", rule, cell, near))
-    raise_row_errors(table.origin, errors, len(bad), way_out="correct the cell, or remove the row")
+        described.append(RowError(row, f"column {name!r}", rule, cell, near))
+    errors = RowErrors(described, len(bad))
+    raise_row_errors(table.origin, errors, way_out="correct the cell, or remove the row")
     if not (values == 0).any():
         found = listing(sorted({names[place] for place in values.tolist()}))
         rule = f"must be a column with train in some rows, this one has {found}"

@@ -26,6 +26,7 @@ from mlpcli.data.image_blocks import encodable_blocks
 from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.batch_table import BATCH_ROWS
+from mlpcli.data.readers.broken_rules import RowErrors, raise_row_errors
 from mlpcli.data.readers.delimited import TextOrigin, delimiter_of
 from mlpcli.data.readers.delimited_stream import Block, BlockReader, with_cells
 from mlpcli.data.readers.dialect import PLAIN, Dialect
@@ -37,12 +38,10 @@ from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, labels_of
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import (
-    MAX_SHOWN,
     REJECTS,
     NoRowsError,
     Origin,
     RowError,
-    raise_row_errors,
 )
 from mlpcli.data.readers.tables import TableFile, check_model_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
@@ -278,7 +277,7 @@ def _array_chunk(
     found = id_errors(x, positions)
     errors = [error for _, error in found]
     if not options.reject:
-        raise_row_errors(origin, errors[:MAX_SHOWN], len(errors), way_out=REJECTS)
+        raise_row_errors(origin, errors, way_out=REJECTS)
     stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in found])
     chunk = replace(Chunk(as_ids(x), {}, cells=cells).take(stay), rejected=errors)
     return screened(chunk, positions[stay], origin, options)
@@ -311,7 +310,7 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
     raw = tuple(block.columns[name] for name in preprocessor.names) if options.cells else ()
     if not len(block.positions):
         if not options.reject:
-            raise_row_errors(origin, block.ragged[:MAX_SHOWN], len(block.ragged), way_out=REJECTS)
+            raise_row_errors(origin, block.ragged, way_out=REJECTS)
         empty_rows = np.empty((0, *options.contract.shape), np.float32)
         return Chunk(empty_rows, kept, rejected=block.ragged, cells=raw)
     columns = preprocessor.columns({**block.columns, **block.pixels})
@@ -327,9 +326,7 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
     wrong = [error for _, error in of_ids]
     if not options.reject and (block.ragged or result.rejected or wrong):
         cells = cell_errors(preprocessor, result.rejected, columns, block.positions, origin)
-        total = len(block.ragged) + len(result.rejected) + len(wrong)
-        some = sorted([*cells, *wrong[:MAX_SHOWN]], key=lambda error: error.row)[:MAX_SHOWN]
-        raise_row_errors(origin, [*block.ragged, *some], total, way_out=REJECTS)
+        raise_row_errors(origin, cells.with_more(RowErrors([*block.ragged, *wrong])), way_out=REJECTS)
     if not result.rejected and not wrong:
         options.counts.add(encoded.found)
         return screened(Chunk(x, kept, empty, block.ragged, raw), block.positions, origin, options)
@@ -361,7 +358,7 @@ def screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOption
         return chunk
     row_errors = [replace(each, row=int(positions[each.row])) for each in found]
     if not options.reject:
-        raise_row_errors(origin, row_errors[:MAX_SHOWN], len(row_errors), way_out=REJECTS)
+        raise_row_errors(origin, row_errors, way_out=REJECTS)
     stay = np.setdiff1d(np.arange(len(chunk)), [each.row for each in found])
     return replace(chunk.take(stay), rejected=[*chunk.rejected, *row_errors])
 

@@ -25,7 +25,8 @@ from mlpcli.data.label_keys import (
     whole_label,
 )
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors, raise_row_errors
+from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.sequences import as_sequences
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.types import Array, TargetKind
@@ -229,13 +230,13 @@ def _refuse_fractions(source_rows: SourceRows, target: Labels, path: KeyPath) ->
 def _refuse_codes(source_rows: SourceRows, target: Labels, codes: set[int], rule: str, hint: str) -> None:
     """Raise a DataError that names the rows whose label is one of some codes."""
     rows = np.flatnonzero(np.isin(target.codes, list(codes)))
-    row_errors = []
-    for row in rows[:MAX_SHOWN].tolist():
+    described = []
+    for row in rows[:MAX_DESCRIBED].tolist():
         value = _plain(target.values[target.codes[row]])
         empty = value is None or label_text(value) == ""
         broken = f"{rule}, the cell is empty" if empty else rule
-        row_errors.append(RowError(row, source_rows.target_label, broken, ABSENT if empty else value, hint))
-    raise_row_errors(source_rows.origin, row_errors, len(rows))
+        described.append(RowError(row, source_rows.target_label, broken, ABSENT if empty else value, hint))
+    raise_row_errors(source_rows.origin, RowErrors(described, len(rows)))
 
 
 def _plain(value: object) -> object:
@@ -260,11 +261,10 @@ def _columns_of_labels(
             rule = f"is for classes, {where} holds rows such as {shown}"
             raise SpecError(Problem(rule, path=path, hint=hint))
         rule = "must be from 0 to 1 in every column of a target of classes"
-        row_errors = [
-            RowError(int(row), source.main.target_label, rule, target[row].tolist(), hint)
-            for row in outside[:MAX_SHOWN]
-        ]
-        raise_row_errors(source.main.origin, row_errors, len(outside))
+        where = source.main.target_label
+        first = outside[:MAX_DESCRIBED]
+        described = [RowError(int(row), where, rule, target[row].tolist(), hint) for row in first]
+        raise_row_errors(source.main.origin, RowErrors(described, len(outside)))
     if _is_of_labels(target):
         return target, replace(output, kind="labels", classes=names)
     return target, output
@@ -317,7 +317,6 @@ def encode(source_rows: SourceRows, output: Output, *, split: str = "") -> Array
         raise_row_errors(
             source_rows.origin,
             [RowError(row, source_rows.target_label, "must be a single 1 among 0s", target[row].tolist())],
-            1,
         )
     return target
 
@@ -377,7 +376,7 @@ def only_in(
         )
         for code, mask in rows.items()
     ]
-    return source_rows.origin.problems(row_errors)
+    return RowErrors(row_errors).problems(source_rows.origin)
 
 
 def class_indices(y: Array) -> Array:

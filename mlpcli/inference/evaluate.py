@@ -12,8 +12,9 @@ from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.named_arrays import of_name
+from mlpcli.data.readers.broken_rules import raise_row_errors
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
+from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError
@@ -185,7 +186,7 @@ def _check_ids(trained: TrainedModel, split: Split, source: str) -> None:
     check = id_check(trained)
     errors = check(split.x) if check is not None else []
     found = [replace(each, row=int(split.rows[each.row])) for each in errors]
-    raise_row_errors(Origin(source), found[:MAX_SHOWN], len(found))
+    raise_row_errors(Origin(source), found)
 
 
 def _scores(

@@ -14,8 +14,9 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.labels import Labels
+from mlpcli.data.readers.broken_rules import raise_row_errors
 from mlpcli.data.readers.dialect import PLAIN
-from mlpcli.data.readers.row_errors import Origin, raise_row_errors
+from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.readers.table_values import labels, numeric_matrix
 from mlpcli.data.readers.tables import Table, check_columns, open_table, read_table
 from mlpcli.data.sources.source_rows import SourceRows
@@ -247,8 +248,8 @@ def _given(output: Output, names: list[str], table: Table, contract: Contract) -
     if _is_text(output):
         target = _joined([labels(table.columns[name]) for name in names])
     else:
-        target, errors, total = numeric_matrix(table, names)
-        raise_row_errors(table.origin, errors, total)
+        target, errors = numeric_matrix(table, names)
+        raise_row_errors(table.origin, errors)
         target = target.reshape(table.rows * steps, -1)
         target = target[:, 0] if target.shape[1] == 1 else target
     what = f"column {names[0]!r}"

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors, raise_row_errors
+from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.readers.table_values import numeric_matrix, read_cells
 from mlpcli.data.readers.tables import Table, check_columns
 from mlpcli.data.types import Array
@@ -25,8 +26,8 @@ def numbers(table: Table, name: str) -> Array:
         DataError: there is none, or a cell is no number.
     """
     check_columns(tuple(table.columns), [name], table.origin)
-    values, errors, total = numeric_matrix(table, [name])
-    raise_row_errors(table.origin, errors, total)
+    values, errors = numeric_matrix(table, [name])
+    raise_row_errors(table.origin, errors)
     return values[:, 0]
 
 
@@ -81,12 +82,9 @@ def check_probabilities(table: Table, names: Sequence[str]) -> None:
 
 def _refuse(table: Table, name: str, wrong: Array, rule: str) -> None:
     places = np.flatnonzero(wrong)
-    if not len(places):
-        return
-    shown = places[:MAX_SHOWN].tolist()
-    cells = read_cells(table, [(row, name) for row in shown])
-    errors = [RowError(row, f"column {name!r}", rule, cell) for row, cell in zip(shown, cells, strict=True)]
-    raise_row_errors(table.origin, errors, len(places))
+    cells = read_cells(table, name, places[:MAX_DESCRIBED])
+    described = [RowError(row, f"column {name!r}", rule, cell) for row, cell in cells]
+    raise_row_errors(table.origin, RowErrors(described, len(places)))
 
 
 def check_sizes(origin: Origin, rows: Array, files: Sequence[str], sizes: Mapping[str, int]) -> None:
@@ -103,12 +101,12 @@ def check_sizes(origin: Origin, rows: Array, files: Sequence[str], sizes: Mappin
     """
     known = np.array([sizes.get(name, -1) for name in files])
     wrong = np.flatnonzero(rows > known)
-    errors = []
-    for place in wrong[:MAX_SHOWN].tolist():
+    described = []
+    for place in wrong[:MAX_DESCRIBED].tolist():
         row, name = int(rows[place]), files[place]
         if name in sizes:
             rule = f"must be a row of {name}, which has {sizes[name]:,}"
-            errors.append(RowError(place, "column 'row'", rule, row))
+            described.append(RowError(place, "column 'row'", rule, row))
         else:
-            errors.append(RowError(place, "column 'file'", "must be a file of the run's data", name))
-    raise_row_errors(origin, errors, len(wrong))
+            described.append(RowError(place, "column 'file'", "must be a file of the run's data", name))
+    raise_row_errors(origin, RowErrors(described, len(wrong)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
+from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, Various, show_path
 from mlpcli.machine import format_bytes
 from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, show_line
@@ -187,7 +187,8 @@ def _problem_json(problem: Problem) -> dict[str, object]:
         "hint": problem.advice(),
         "message": problem.headline(),
     }
-    return document if problem.received is ABSENT else document | {"received": problem.received}
+    received = list(problem.received) if isinstance(problem.received, Various) else problem.received
+    return document if received is ABSENT else document | {"received": received}
 
 
 def _place_json(place: Place) -> dict[str, object]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from mlpcli.data.readers.row_errors import RowError
+from mlpcli.data.readers.broken_rules import RowErrors
+from mlpcli.data.readers.row_errors import Origin, RowError, rows_of
 from mlpcli.errors import Problem
 from mlpcli.printable import counted
 from mlpcli.serving.batches import Answer
@@ -20,6 +21,9 @@ Form = Literal["rows", "instances", "inputs"]
 
 MOST_SHOWN = 20
 """Errors of a request that are listed."""
+
+ON_UNKNOWN = "--on-unknown bucket lets it through"
+"""What a message suggests, and a request cannot do."""
 
 
 class BadRequest(Exception):
@@ -140,9 +144,17 @@ def _rows(columns: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+class _GivenRows(Origin):
+    """The rows of a request, which count from 0 as those of the answer do."""
+
+    def where(self, rows: Sequence[int], location: str, lines: Mapping[int, int], more: str = "") -> str:
+        """Return how a message names rows, or a cell of each."""
+        del lines
+        return rows_of(list(map(str, rows)), more) + (f", {location}" if location else "")
+
+
 def _row_message(error: RowError) -> dict[str, object]:
-    hint = error.hint.replace("--on-unknown bucket lets it through", "")
-    text = Problem(error.rule, received=error.received, hint=hint).headline()
+    text = Problem(error.rule, received=error.received, hint=error.hint).headline()
     return {"row": error.row, **({"column": error.column} if error.column else {}), "error": text}
 
 
@@ -153,15 +165,12 @@ def wrong_rows(errors: Sequence[RowError], request: Request) -> dict[str, object
         errors: of the rows.
         request: the request.
     """
-    details = [_row_message(each) for each in errors[:MOST_SHOWN]]
-    of_first = [each for each in details if each["row"] == details[0]["row"]]
-    text = f"row {of_first[0]['row']}" + (", " if "column" in of_first[0] else ": ")
-    text += "; ".join(
-        (f"column {each['column']!r}: " if "column" in each else "") + str(each["error"]) for each in of_first
-    )
+    errors = [replace(each, hint=each.hint.replace(ON_UNKNOWN, "")) for each in errors]
+    problems = RowErrors(errors).problems(_GivenRows("the request"))
+    text = "; ".join(each.headline() for each in problems)
     count = len({error.row for error in errors})
     if count > 1:
         text += f" ({count} of {counted(len(request.rows), 'row')} are wrong)"
     if request.form != "rows":
         return {"error": text}
-    return {"error": text, "rows": details}
+    return {"error": text, "rows": [_row_message(each) for each in errors[:MOST_SHOWN]]}

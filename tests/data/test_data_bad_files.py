@@ -64,7 +64,7 @@ TEXT_FILES: list[tuple[str, Content, str]] = [
     ("header.csv", HEADER, "header.csv: has a header but no rows"),
     ("header_only.csv", "a,b,y", "header_only.csv: has a header but no rows"),
     ("twice.csv", "a,b, a,y\n1,2,3,4\n", "twice.csv: column name 'a' occurs more than once (columns 1, 3); rename all but one"),
-    ("ragged.csv", HEADER + ROWS + "1,2\n1,2,3,4\n", "ragged.csv row 11 (line 12): must have 3 cells, received 2\nragged.csv row 12 (line 13): must have 3 cells, received 4"),
+    ("ragged.csv", HEADER + ROWS + "1,2\n1,2,3,4\n", "ragged.csv rows 11 (line 12) and 12 (line 13): must have 3 cells, received 2, 4"),
     ("latin.csv", (HEADER + ROWS).encode() + b"1,\xe9,1\n", "latin.csv row 11 (line 12), column 'b': must be a number, received 'é'"),
     ("latin_header.csv", b"gr\xf6sse,y\n1,x\n", "latin_header.csv row 1 (line 2), column 'y': must be a number, received 'x'"),
     ("mixed.csv", "größe,y\n1,2\n".encode() + b"\xe9,2\n", "mixed.csv: must be UTF-8 text, line 3 holds byte 0xe9; save it as UTF-8, or set dataset: {charset: windows-1252}"),
@@ -176,13 +176,14 @@ def test_classes_too_rare_to_split_are_named(
     assert str(error) == message
 
 
-def test_ten_faults_are_shown_and_the_rest_is_counted(tmp_path: Path) -> None:
-    write(tmp_path / "many.csv", HEADER + "x,z,0\n" * 8 + ROWS * 10)
+def test_ten_problems_are_shown_and_the_rest_is_counted(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(14)]
+    good = "".join(",".join(str(row * place % 97) for place in range(2, 17)) + "\n" for row in range(40))
+    write(tmp_path / "many.csv", ",".join([*names, "y"]) + "\n" + ("x," * 14 + "0\n") * 2 + good)
     lines = str(refusal(tmp_path, "many.csv")).splitlines()
     assert len(lines) == 11
-    assert lines[0] == "many.csv row 1 (line 2), column 'a': must be a number, received 'x'"
-    assert lines[9].startswith("many.csv row 5 (line 6), column 'b': must be a number, received 'z'")
-    assert lines[10] == "many.csv: and 6 more like these"
+    assert lines[9] == "many.csv rows 1 (line 2) and 2 (line 3), column 'c9': must be a number, received 'x'"
+    assert lines[10] == "many.csv: and 4 more problems like these, in 8 places"
 
 
 def test_faults_of_features_and_target_come_together_in_the_order_of_the_rows(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from mlpcli.data.images.find_images import list_images
 from mlpcli.data.images.image_origin import FolderOrigin
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.load import Request, load_dataset
+from mlpcli.data.readers.broken_rules import RowErrors
 from mlpcli.data.readers.row_errors import RowError, row_name
 from mlpcli.data.row_names import RowName, name_rows, source_files
 from mlpcli.errors import DataError, SpecError
@@ -257,7 +258,7 @@ def test_a_row_of_a_folder_is_named_by_its_file_and_messages_show_the_whole_path
     origin = FolderOrigin("/data/photos/", ["cats/1.png", "dogs/2.png"])
     assert name_rows(origin, [1]) == [RowName("dogs/2.png", 1)]
     assert row_name(origin, 0, "photos") == "cats/1.png"
-    assert [each.rule for each in origin.problems([RowError(1, "", "is empty")])] == [
+    assert [each.rule for each in RowErrors([RowError(1, "", "is empty")]).problems(origin)] == [
         "/data/photos/dogs/2.png: is empty"
     ]
     assert source_files(origin)[1][1] == 1

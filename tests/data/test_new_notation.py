@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,14 +90,15 @@ def test_a_number_in_another_notation_is_shown_with_the_option_that_reads_it(
     first, second, *_ = told.err.splitlines()
     assert (told.status, told.out) == (2, "")
     assert first.endswith(
-        "row 1 (line 2), column 'fee': must be a number with a decimal comma, as in the training file, "
-        "received '10.000'; --decimal . reads it as 10, --thousands . reads it as 10000"
+        "rows 1 (line 2), 2 (line 3), 3 (line 4) and 61 more, column 'fee': must be a number with a decimal "
+        "comma, as in the training file, received '10.000', '10.125', '10.250', ...; for '10.000': "
+        "--decimal . reads it as 10, --thousands . reads it as 10000"
     )
     assert "column 'used kWh': must be a number with a decimal comma and a point between thousands" in second
-    assert "received '1,000.000'; --decimal . --thousands , reads it as 1000" in second
+    assert "for '1,000.000': --decimal . --thousands , reads it as 1000" in second
     half = mlpcli("predict", "fees", folder / "points.csv", "--runs-dir", folder / "runs", "--decimal", ".")
     assert half.status == 2  # never read as 1.0
-    assert "received '1,000.000'; --thousands , reads it as 1000" in half.err
+    assert "for '1,000.000': --thousands , reads it as 1000" in half.err
 
 
 @pytest.mark.parametrize(
@@ -129,11 +131,43 @@ def test_a_date_in_another_format_is_shown_as_it_must_be_written(mlpcli: Cli, fo
     assert "must be within the dates of the training rows, 2024-01-17 to 2024-12-17, received" in told_of_day
 
 
-def test_an_option_says_how_new_rows_write_dates(mlpcli: Cli, folder: Path) -> None:
+def _write_european(folder: Path) -> Path:
+    """Write the rows of the run with dates such as 17.03.2024."""
     lines = [line.split(";") for line in (folder / "fees.csv").read_text().splitlines()]
     days = [".".join(reversed(line[2].split("-"))) for line in lines]
     european = [";".join([*line[:2], day, line[3]]) for line, day in zip(lines[1:], days[1:], strict=True)]
     (folder / "european.csv").write_text("\n".join([";".join(lines[0]), *european]) + "\n")
+    return folder / "european.csv"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_comparison_with_a_run_says_which_option_reads_the_new_rows(
+    mlpcli: Cli, folder: Path, tmp_path: Path, gone: bool
+) -> None:
+    european = _write_european(folder)
+    runs_dir = ("--runs-dir", folder / "runs", "--no-figures", "--json")
+    if gone:
+        shutil.copytree(folder / "runs", tmp_path / "runs")
+        runs_dir = ("--runs-dir", tmp_path / "runs", "--no-figures", "--json")
+        record = next((tmp_path / "runs").glob("fees/*/run.json"))
+        record.write_text(record.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+
+    def findings(data: Path, column: str, *flags: str) -> str:
+        shown = mlpcli("inspect", data, "--against", "fees", *runs_dir, *flags)
+        return " ".join(json.loads(shown.out)["columns"][column]["findings"])
+
+    what = "cannot be read" if gone else "are no date"
+    so = "write 2024-01-17, as in the training file; --date-format %d.%m.%Y reads it so"
+    assert f"64 cells {what}, such as '17.01.2024' ({so})" in findings(european, "day")
+    assert what not in findings(european, "day", "--date-format", "%d.%m.%Y")
+    points = folder / "points.csv"
+    assert "'1,000.000' (--decimal . --thousands , reads it as 1000)" in findings(points, "used kWh")
+    alone = mlpcli("inspect", european, "--date-format", "%d.%m.%Y")
+    assert (alone.status, "--date-format: is for a comparison with a run" in alone.err) == (2, True)
+
+
+def test_an_option_says_how_new_rows_write_dates(mlpcli: Cli, folder: Path) -> None:
+    _write_european(folder)
     runs_dir, said = ("--runs-dir", folder / "runs"), ("--date-format", "%d.%m.%Y")
     own = mlpcli("predict", "fees", folder / "fees.csv", *runs_dir)
     other = mlpcli("predict", "fees", folder / "european.csv", *runs_dir, *said)
@@ -154,8 +188,8 @@ def test_python_says_the_same_as_arguments(folder: Path) -> None:
     with pytest.raises(mlpcli.MlpcliError) as caught:
         run.predict([row])
     told = "\n".join(map(str, caught.value.problems))
-    assert "decimal='.' thousands=',' reads it as 1000.5; leave such rows out" in told
-    assert "date_format='%d.%m.%Y' reads it so" in told
+    assert "decimal='.' thousands=',' reads it as 1000.5" in told
+    assert "date_format='%d.%m.%Y' reads it so; leave such rows out" in told
     assert "--" not in told
     found = run.predict([row], decimal=".", thousands=",", date_format="%d.%m.%Y")
     date = pa.array([datetime.date(2024, 3, 17)])

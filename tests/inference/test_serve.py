@@ -206,14 +206,19 @@ def test_a_gap_is_null_or_nan(server: Server) -> None:
         (
             [{"sizes": [], "town": [], "built": "2001-01-11", "garden": "no"}],
             422,
-            "row 0, column 'size': is missing; 'sizes': did you mean 'size'?; column 'town': must be a",
+            "row 0, column 'size': is missing; 'sizes': did you mean 'size'?; row 0, column 'town': must be",
         ),
         (
             [ROW | {"size": "x", "built": "y"}],
             422,
-            "column 'size': must be a number, received 'x'; column",
+            "column 'size': must be a number, received 'x'; row 0, column 'built'",
         ),
-        ([ROW, ROW | {"size": "x"}, {}], 422, "row 1, column 'size': must be a number, received 'x' (2 of 3"),
+        (
+            [ROW, ROW | {"size": "x"}, {}],
+            422,
+            "row 1, column 'size': must be a number, received 'x'; row 2: ",
+        ),
+        ([ROW, ROW | {"size": "x"}, {}], 422, "are missing; null stands for an empty cell (2 of 3 rows are"),
         (b" " * 1_000_001, 413, "the body must have at most 1,000,000 bytes"),
         (b"[" + b"0," * 50_000 + b"0]", 413, "at most 50,000 rows, not 50,001"),
         (b"[" + b"9" * 5000 + b"]", 400, "the body must be JSON: it holds a number with too many digits"),

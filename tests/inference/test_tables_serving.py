@@ -194,8 +194,9 @@ def test_unknown_values_follow_the_flag(rents: Path, mlpcli: Callable[..., Resul
     assert [row["predicted_rent"] == "" for row in empty][:8] == [True, *[False] * 6, True]
     refused = mlpcli("predict", "rents", data, "--runs-dir", runs_dir, "--on-unknown", "error")
     assert (refused.status, refused.out) == (2, "")
+    assert "new.csv rows 1 (line 2), 8 (line 9), 15 (line 16) and " in refused.err
     assert (
-        "new.csv row 1 (line 2), column 'city': must be a value that occurs in the training rows, received "
+        ", column 'city': must be a value that occurs in the training rows, received "
         "'Xanten \"am Rhein\"'; the categories are Aachen, Bonn, Köln, links, Ulm"
     ) in refused.err
     wrong = mlpcli("predict", "rents", data, "--runs-dir", runs_dir, "--on-unknown", "maybe")

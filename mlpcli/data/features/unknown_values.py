@@ -15,11 +15,11 @@ from mlpcli.data.features.encoded import Encoded
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.text_encoder import TextEncoder
-from mlpcli.data.readers.delimited import TextOrigin
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.parse_cells import TOO_LARGE, ParsedColumn
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError
-from mlpcli.data.readers.table_values import cell_error, number_in, written_cell
+from mlpcli.data.readers.row_errors import Origin, RowError
+from mlpcli.data.readers.table_values import cell_at, cell_error, number_in
 from mlpcli.data.types import Array
 from mlpcli.errors import listing
 
@@ -146,8 +146,8 @@ def cell_errors(
     columns: Mapping[str, ParsedColumn],
     positions: Array | Sequence[int],
     origin: Origin,
-) -> list[RowError]:
-    """Return why the first of some cells are rejected, in the order of the rows.
+) -> RowErrors:
+    """Return why some cells are rejected.
 
     Args:
         preprocessor: that encoded the rows.
@@ -155,17 +155,18 @@ def cell_errors(
         columns: the raw columns by name.
         positions: of their rows in the table.
         origin: of the table.
-
-    Returns:
-        At most MAX_SHOWN errors.
     """
-    encoders = {encoder.name: encoder for encoder in preprocessor.encoders}
-    row_errors = []
-    for row, name in sorted(set(rejected))[:MAX_SHOWN]:
-        where, inside = origin.at(int(positions[row]))
-        text = written_cell(where, inside, name) if isinstance(where, TextOrigin) else None
-        value = columns[name].value(row) if text is None else text
-        row_errors.append(
-            describe_cell_error(encoders[name], int(positions[row]), value, preprocessor.dialect.of(name))
-        )
-    return row_errors
+    rows_of: dict[str, list[int]] = {}
+    for row, name in sorted(set(rejected)):
+        rows_of.setdefault(name, []).append(row)
+    errors = RowErrors()
+    for encoder in preprocessor.encoders:
+        rows = rows_of.get(encoder.name, [])
+        dialect = preprocessor.dialect.of(encoder.name)
+        described = []
+        for row in rows[:MAX_DESCRIBED]:
+            place = int(positions[row])
+            cell = cell_at(origin, place, encoder.name, columns[encoder.name].value(row))
+            described.append(describe_cell_error(encoder, place, cell, dialect))
+        errors.add(described, len(rows))
+    return errors

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from mlpcli.data.readers.row_errors import ManyOrigin, Origin
+from mlpcli.data.readers.row_errors import ManyOrigin, Origin, listed
 
 
 class ImageOrigin(Origin):
@@ -17,10 +17,10 @@ class ImageOrigin(Origin):
         super().__init__(label)
         self.path = f"{folder.rstrip('/')}/{label}" if folder else label
 
-    def place(self, row: int, location: str, line: int | None) -> str:
+    def where(self, rows: Sequence[int], location: str, lines: Mapping[int, int], more: str = "") -> str:
         """Return the file."""
-        del row, line
-        return self.path + (f", {location}" if location else "")
+        del rows, lines
+        return listed([self.path], more) + (f", {location}" if location else "")
 
     def name(self, row: int, label: str) -> str:
         """Return the file."""

@@ -17,6 +17,7 @@ from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.images.load_images import TRAITS, in_parallel, read_content
 from mlpcli.data.images.new_images import shown_name
 from mlpcli.data.inspect.survey import are_imbalanced
+from mlpcli.data.readers.broken_rules import RowErrors
 from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import counted
@@ -195,10 +196,8 @@ def _broken_files(survey: ImageSurvey, broken: Sequence[int]) -> str:
         stem = survey.path.rstrip("/")
         return listing([f"{stem}/{files[row].name} ({files[row].broken})" for row in broken], MOST_BROKEN)
     where = f"column {survey.column!r}"
-    errors = [RowError(row, where, files[row].broken, files[row].name) for row in broken[:MOST_BROKEN]]
-    shown = "; ".join(each.headline() for each in survey.origin.problems(errors))
-    rest = len(broken) - len(errors)
-    return f"{shown}; and {rest:,} more" if rest else shown
+    errors = RowErrors(RowError(row, where, files[row].broken, files[row].name) for row in broken)
+    return "; ".join(each.headline() for each in errors.problems(survey.origin))
 
 
 def _copy_warnings(survey: ImageSurvey) -> Iterator[str]:

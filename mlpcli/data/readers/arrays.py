@@ -18,13 +18,12 @@ import numpy as np
 from mlpcli.data.id_rows import id_errors, is_id
 from mlpcli.data.labels import Labels
 from mlpcli.data.lost_digits import MOST_CELLS, lost_digits, some_rows
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors, raise_row_errors
 from mlpcli.data.readers.row_errors import (
-    MAX_SHOWN,
     Origin,
     RowError,
     StepOrigin,
     check_memory,
-    raise_row_errors,
 )
 from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.stored.stored_array import StoredArray
@@ -270,9 +269,9 @@ def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
     negative = np.flatnonzero(weights < 0)
     row_errors = [
         RowError(int(row), what, "must be a weight of at least 0", float(weights[row]))
-        for row in negative[:MAX_SHOWN]
+        for row in negative[:MAX_DESCRIBED]
     ]
-    raise_row_errors(origin, row_errors, len(negative))
+    raise_row_errors(origin, RowErrors(row_errors, len(negative)))
     return weights
 
 
@@ -323,8 +322,8 @@ def as_whole(values: Array, origin: Origin, what: str, *, first: int = 0) -> Arr
             first += len(block)
         return values.astype(np.int64)
     if not (good := is_id(values)).all():
-        errors = id_errors(values, first + np.arange(len(values)), what=what, most=MAX_SHOWN)
-        raise_row_errors(origin, [error for _, error in errors], int((~good).sum()))
+        described = id_errors(values, first + np.arange(len(values)), what=what, most=MAX_DESCRIBED)
+        raise_row_errors(origin, RowErrors([error for _, error in described], int((~good).sum())))
     return np.ascontiguousarray(values, dtype=np.int64)
 
 
@@ -348,14 +347,14 @@ def as_float32(values: Array, origin: Origin, what: str, *, first: int = 0) -> A
     if not np.isfinite(narrow).all():
         bad = np.argwhere(~np.isfinite(narrow))
         row_errors = []
-        for place in bad[:MAX_SHOWN].tolist():
+        for place in bad[:MAX_DESCRIBED].tolist():
             received = values[tuple(place)].item()
             rule = (
                 "must fit in float32, up to 3.4e38" if math.isfinite(received) else "must be a finite number"
             )
             where = f"{what} at {place[1:]}" if len(place) > 1 else what
             row_errors.append(RowError(first + place[0], where, rule, received))
-        raise_row_errors(origin, row_errors, len(bad))
+        raise_row_errors(origin, RowErrors(row_errors, len(bad)))
     return narrow
 
 

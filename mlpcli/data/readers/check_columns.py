@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mlpcli.data.readers.broken_rules import RowErrors
 from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.types import ArrowColumn
 from mlpcli.errors import DataError
@@ -42,7 +43,7 @@ def checked_column(name: str, column: ArrowColumn, origin: Origin, *, first: int
     except (pa.ArrowException, ValueError, OverflowError) as error:
         row = _first_bad(column)
         row_error = RowError(first + row, f"column {name!r}", _rule(column.type, error))
-        raise DataError(*origin.problems([row_error])) from None
+        raise DataError(*RowErrors([row_error]).problems(origin)) from None
     return column
 
 

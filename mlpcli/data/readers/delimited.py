@@ -14,13 +14,14 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors, raise_row_errors
 from mlpcli.data.readers.charset import UTF_8, Utf8Reader, charset_note
 from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect
 from mlpcli.data.readers.find_files import ending_of
 from mlpcli.data.readers.header import Header, find_header
 from mlpcli.data.readers.line_filter import LineFilter
 from mlpcli.data.readers.packed import PACKING_ERRORS, open_bytes, packing_of
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory
+from mlpcli.data.readers.row_errors import Origin, RowError, check_memory
 from mlpcli.errors import DataError, Problem
 from mlpcli.printable import counted
 
@@ -234,16 +235,14 @@ def refuse_rows(origin: TextOrigin) -> None:
         if len(record.cells) != expected:
             total += 1
             sizes.add(len(record.cells))
-            if len(row_errors) < MAX_SHOWN:
+            if len(row_errors) < MAX_DESCRIBED:
                 row_errors.append(
                     RowError(row, "", f"must have {counted(expected, 'cell')}", len(record.cells))
                 )
     if total and total == rows and len(sizes) == 1:
         rule = f"the header has {counted(expected, 'name')}, every row has {counted(sizes.pop(), 'cell')}"
         origin.refuse(rule, hint="name every column once, in the first row")
-    problems = origin.problems(row_errors, total=total)
-    if problems:
-        raise DataError(*problems)
+    raise_row_errors(origin, RowErrors(row_errors, total))
 
 
 def refuse_open_quote(origin: TextOrigin) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from mlpcli.data.readers.broken_rules import RowErrors
 from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.readers.partitions import FolderKey
 from mlpcli.data.readers.row_errors import Origin, RowError
@@ -74,4 +75,4 @@ def _check(column: ArrowColumn, key: FolderKey, origin: Origin, first: int) -> N
 def _refuse(key: FolderKey, origin: Origin, row: int, value: object) -> NoReturn:
     rule = f"must be {key.text}, as its folder {key.folder!r} says" if key.text else "must be empty"
     hint = "remove the column from the files, or rename it or the folders"
-    raise DataError(*origin.problems([RowError(row, f"column {key.name!r}", rule, value, hint)]))
+    raise DataError(*RowErrors([RowError(row, f"column {key.name!r}", rule, value, hint)]).problems(origin))

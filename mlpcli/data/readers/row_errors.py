@@ -1,4 +1,4 @@
-"""Errors of single rows, and how a message names file, row and line."""
+"""Errors of single rows, and how a message names file, rows and lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ REJECTS = "--rejects FILE writes such rows there and goes on"
 """What `predict` can do with rows that it cannot read."""
 
 MAX_SHOWN = 10
-"""The number of errors of one file that are shown; one more problem counts the others."""
+"""The number of problems of one file that are shown; one more counts the others."""
+
+AT = " at ["
+"""Between the name of an array and the position in its row: `array 'x' at [3]`."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,17 @@ def all_reasons(row_errors: Sequence[RowError]) -> str:
     return "; ".join(place + reason for place, reason in zip(places, reasons, strict=True))
 
 
+def rows_of(numbers: Sequence[str], more: str = "") -> str:
+    """Return `row 5`, `rows 5, 8 and 13` or `rows 5, 8, 13 and 4 more`."""
+    return ("row " if len(numbers) == 1 and not more else "rows ") + listed(numbers, more)
+
+
+def listed(items: Sequence[str], more: str = "") -> str:
+    """Join items by commas and an `and` before the last; or before what counts those that are not named."""
+    *others, last = [*items, *([more] if more else [])]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 class NoRowsError(DataError):
     """A file of a table holds no rows; of several files, one may."""
 
@@ -89,41 +103,25 @@ class Origin:
         """Return the single file that holds a row, and the row's position there."""
         return self, row
 
-    def place(self, row: int, location: str, line: int | None) -> str:
-        """Return how a message names a row, or a cell of it, whose line is known or not."""
-        of_line = "" if line is None else f" (line {line})"
-        return f"{self.label} row {row + 1}{of_line}" + (f", {location}" if location else "")
+    def named(self, row_error: RowError) -> RowError:
+        """Return an error with the row and the location that a message names."""
+        return row_error
+
+    def where(self, rows: Sequence[int], location: str, lines: Mapping[int, int], more: str = "") -> str:
+        """Return how a message names rows, or a cell of each.
+
+        Args:
+            rows: their positions in the file.
+            location: of the cells in them; empty for the rows as a whole.
+            lines: that are known, by row.
+            more: counts rows that are not named; empty for none.
+        """
+        numbers = [f"{row + 1}" + (f" (line {lines[row]})" if row in lines else "") for row in rows]
+        return f"{self.label} {rows_of(numbers, more)}" + (f", {location}" if location else "")
 
     def name(self, row: int, label: str) -> str:
         """Return how a message names a row: see `row_name`."""
         return f"row {row + 1}" + (f" of {self.label}" if self.label != label else "")
-
-    def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
-        """Return a problem for each of the first errors, and one that counts the others.
-
-        Args:
-            row_errors: in any order; shown in the order of the rows.
-            total: how many errors there are in all; None for those given.
-
-        Returns:
-            At most MAX_SHOWN + 1 problems.
-        """
-        shown = sorted(row_errors, key=lambda row_error: row_error.row)[:MAX_SHOWN]
-        places = [self.at(row_error.row) for row_error in shown]
-        lines = {
-            origin: origin.lines({row for other, row in places if other is origin})
-            for origin in dict.fromkeys(origin for origin, _ in places)
-        }
-        problems = []
-        for row_error, (origin, row) in zip(shown, places, strict=True):
-            where = origin.place(row, row_error.location, lines[origin].get(row))
-            problems.append(
-                Problem(f"{where}: {row_error.rule}", received=row_error.received, hint=row_error.hint)
-            )
-        rest = (len(row_errors) if total is None else total) - len(shown)
-        if rest > 0:
-            problems.append(Problem(f"{self.label}: and {rest:,} more like these"))
-        return problems
 
     def refuse(self, rule: str, *, received: object = ABSENT, hint: str = "") -> NoReturn:
         """Raise a DataError about the file as a whole."""
@@ -206,18 +204,18 @@ class StepOrigin(Origin):
         super().__init__(whole.label)
         self.whole, self.steps = whole, steps
 
-    def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
-        """Return the problems with the row of each step, and the place of the step in it."""
-        total = len(row_errors) if total is None else total
-        shown = sorted(row_errors, key=lambda row_error: row_error.row)[:MAX_SHOWN]
-        return self.whole.problems([self._of_row(each) for each in shown], total=total)
-
-    def _of_row(self, row_error: RowError) -> RowError:
+    def named(self, row_error: RowError) -> RowError:
+        """Return an error with the row of its step, and the place of the step in it."""
         row, rest = divmod(row_error.row, math.prod(self.steps))
         places = [str(place) for place in self._places(rest)]
-        name, _, value = row_error.location.partition(" at [")
+        name, _, value = row_error.location.partition(AT)
         inside = [*places, value.removesuffix("]")] if value else places
-        return replace(row_error, row=row, location=f"{name} at [{', '.join(inside)}]")
+        located = replace(row_error, row=row, location=f"{name}{AT}{', '.join(inside)}]")
+        return self.whole.named(located)
+
+    def at(self, row: int) -> tuple[Origin, int]:
+        """Return the file that holds a row with all its steps, and the row's position there."""
+        return self.whole.at(row)
 
     def _places(self, rest: int) -> Iterator[int]:
         for axis in range(len(self.steps)):
@@ -251,26 +249,6 @@ def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
     if memory is not None and size > memory:
         sizes = f"{format_bytes(size)}, more than this machine's memory of {format_bytes(memory)}"
         origin.refuse(f"decompresses to {sizes}")
-
-
-def raise_row_errors(
-    origin: Origin, row_errors: Sequence[RowError], total: int, *, way_out: str = ""
-) -> None:
-    """Raise a DataError if there are errors.
-
-    Args:
-        origin: that names the rows.
-        row_errors: the first of them.
-        total: how many there are in all.
-        way_out: what to do about all of them, said once, after the last.
-
-    Raises:
-        DataError: with a problem for each, and one that counts the others.
-    """
-    if row_errors:
-        *others, last = origin.problems(row_errors, total=total)
-        advice = "; ".join(filter(None, (last.advice(), way_out)))
-        raise DataError(*others, replace(last, hint=advice))
 
 
 def first_line(error: BaseException) -> str:

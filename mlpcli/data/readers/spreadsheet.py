@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -14,7 +14,7 @@ from mlpcli.data.readers.batch_table import BATCH_ROWS, BatchTable
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.header import Header, find_header
 from mlpcli.data.readers.import_reader import import_extra
-from mlpcli.data.readers.row_errors import LineOrigin, Origin, first_line
+from mlpcli.data.readers.row_errors import LineOrigin, Origin, first_line, listed, rows_of
 from mlpcli.data.readers.typed_columns import arrow_column, spelled
 from mlpcli.data.readers.workbook_limits import column_letters, look_into
 from mlpcli.data.types import EXACT, ArrowColumn
@@ -40,11 +40,14 @@ class SheetOrigin(LineOrigin):
         self.sheet = sheet
         self.letters = {f"column {name!r}": column_letters(place) for place, name in enumerate(names)}
 
-    def place(self, row: int, location: str, line: int | None) -> str:
-        """Return how a message names a row or a cell."""
+    def where(self, rows: Sequence[int], location: str, lines: Mapping[int, int], more: str = "") -> str:
+        """Return how a message names rows, or a cell of each."""
         if location in self.letters:
-            return f"{self.label} cell {self.letters[location]}{line} (sheet {self.sheet!r}, {location})"
-        return f"{self.label} row {line} (sheet {self.sheet!r})" + (f", {location}" if location else "")
+            cells = listed([f"{self.letters[location]}{lines[row]}" for row in rows], more)
+            word = "cell" if len(rows) == 1 and not more else "cells"
+            return f"{self.label} {word} {cells} (sheet {self.sheet!r}, {location})"
+        numbers = rows_of([f"{lines[row]}" for row in rows], more)
+        return f"{self.label} {numbers} (sheet {self.sheet!r})" + (f", {location}" if location else "")
 
 
 class Sheet(BatchTable):

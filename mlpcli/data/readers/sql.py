@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +16,7 @@ from mlpcli.data.readers.batch_table import BATCH_ROWS, BatchTable
 from mlpcli.data.readers.find_files import is_server_path, server_label
 from mlpcli.data.readers.header import MAX_COLUMNS
 from mlpcli.data.readers.query import Connection, QueryError
-from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.readers.row_errors import Origin, rows_of
 from mlpcli.data.readers.typed_columns import arrow_column
 from mlpcli.data.types import ArrowColumn
 from mlpcli.errors import NotInFileError, Problem, listing, nearest
@@ -36,10 +36,11 @@ _NO_TABLE = re.compile(
 class QueryOrigin(Origin):
     """The rows of a query's result."""
 
-    def place(self, row: int, location: str, line: int | None) -> str:
-        """Return how a message names a row, or a cell of it."""
-        del line
-        return f"{self.label}, row {row + 1} of the query" + (f", {location}" if location else "")
+    def where(self, rows: Sequence[int], location: str, lines: Mapping[int, int], more: str = "") -> str:
+        """Return how a message names rows, or a cell of each."""
+        del lines
+        numbers = rows_of([f"{row + 1}" for row in rows], more)
+        return f"{self.label}, {numbers} of the query" + (f", {location}" if location else "")
 
 
 class QueryTable(BatchTable):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 
 from mlpcli.data.labels import Labels
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors
 from mlpcli.data.readers.delimited import TextOrigin
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.other_notation import number_hint, number_rule
 from mlpcli.data.readers.parse_cells import ParsedColumn, python_values
-from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError
+from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array, ArrowColumn
 from mlpcli.errors import ABSENT
@@ -21,7 +22,7 @@ from mlpcli.errors import ABSENT
 
 def numeric_matrix(
     table: Table, names: Sequence[str], *, skip: str = "", gaps: str = ""
-) -> tuple[Array, list[RowError], int]:
+) -> tuple[Array, RowErrors]:
     """Return columns as a matrix of numbers; their parsed cells are released.
 
     Args:
@@ -31,42 +32,40 @@ def numeric_matrix(
         gaps: what else a message suggests for rows with a missing cell.
 
     Returns:
-        (rows, names) float64; the first errors among the cells; and how many errors there are.
+        (rows, names) float64, and the errors among the cells.
     """
     matrix = np.empty((table.rows, len(names)))
-    found: list[tuple[int, str, bool]] = []
-    total = 0
+    errors = RowErrors()
     for place, name in enumerate(names):
         numbers = table.columns[name].numbers
         matrix[:, place] = numbers.values
-        bad = np.flatnonzero(np.isnan(numbers.values))
-        found += [(int(row), name, numbers.none) for row in bad[: 1 if numbers.none else MAX_SHOWN]]
-        total += 1 if numbers.none else len(bad)
+        bad, missing = np.flatnonzero(np.isnan(numbers.values)), np.empty(0, np.int64)
+        if numbers.none:
+            bad = bad[:1]  # the rule is about the whole column
+        else:
+            missing, bad = np.setdiff1d(bad, numbers.unreadable), numbers.unreadable
+        dialect = table.columns[name].dialect
+        instead = skip if numbers.none and table.rows > 1 else None
+        for rows in (bad, missing):
+            cells = read_cells(table, name, rows[:MAX_DESCRIBED])
+            described = [cell_error(row, name, cell, dialect, instead, gaps=gaps) for row, cell in cells]
+            errors.add(described, len(rows))
         table.columns[name].release()
-    found = sorted(found, key=lambda each: each[0])[:MAX_SHOWN]
-    values = read_cells(table, [(row, name) for row, name, _ in found])
-    row_errors = [
-        cell_error(
-            row,
-            name,
-            value,
-            table.columns[name].dialect,
-            skip if none and table.rows > 1 else None,
-            gaps=gaps,
-        )
-        for (row, name, none), value in zip(found, values, strict=True)
-    ]
-    return matrix, row_errors, total
+    return matrix, errors
 
 
-def read_cells(table: Table, places: Iterable[tuple[int, str]]) -> list[object]:
-    """Return the content of some cells, (row, column): the text in a text table, otherwise the value."""
-    found = []
-    for row, name in places:
-        origin, inside = table.origin.at(row)
-        text = written_cell(origin, inside, name) if isinstance(origin, TextOrigin) else None
-        found.append(table.columns[name].value(row) if text is None else text)
-    return found
+def read_cells(table: Table, name: str, rows: Array) -> list[tuple[int, object]]:
+    """Return some rows with their cell of a column: the text in a text table, otherwise the value."""
+    return [(row, cell_at(table.origin, row, name, table.columns[name].value(row))) for row in rows.tolist()]
+
+
+def cell_at(origin: Origin, row: int, name: str, value: object) -> object:
+    """Return a cell as a text table has it, where it was not read as text; otherwise its value."""
+    file, inside = origin.at(row)
+    if isinstance(value, str) or not isinstance(file, TextOrigin):
+        return value
+    text = written_cell(file, inside, name)
+    return value if text is None else text
 
 
 def written_cell(origin: TextOrigin, row: int, name: str) -> str | None:

@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mlpcli.data.readers.arrays import SPLIT_KEYS, ArrayFile, array_rows, read_npz
-from mlpcli.data.readers.row_errors import Origin, raise_row_errors
+from mlpcli.data.readers.broken_rules import raise_row_errors
+from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.readers.table_values import numeric_matrix
 from mlpcli.data.readers.tables import TableFile, open_table, read_table
 from mlpcli.data.sources.scikit_files import bundled
@@ -172,10 +173,9 @@ def _california_housing(name: str) -> Source:
     if path is not None:
         file = open_table(path, str(path))
         features = _housing_features(file)
-        matrix, row_errors, total = numeric_matrix(
-            read_table(file, [*features, HOUSING_TARGET]), [*features, HOUSING_TARGET]
-        )
-        raise_row_errors(file.origin, row_errors, total)
+        columns = [*features, HOUSING_TARGET]
+        matrix, errors = numeric_matrix(read_table(file, columns), columns)
+        raise_row_errors(file.origin, errors)
         x, y = np.ascontiguousarray(matrix[:, :-1], np.float32), matrix[:, -1].copy()
         return Source(SourceRows(x, y, file.origin, ""), None, "table", features, (HOUSING_TARGET,), label)
     from sklearn import datasets

@@ -20,13 +20,13 @@ from mlpcli.data.images.image_reading import (
     reading_of_column,
 )
 from mlpcli.data.images.load_images import ImageRows, load_images
+from mlpcli.data.readers.broken_rules import raise_row_errors
 from mlpcli.data.readers.parse_cells import ParsedColumn, python_values
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
+from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.readers.tables import Table, TableFile
 from mlpcli.data.sources.kept_rows import KeptOrigin, file_numbers
 from mlpcli.data.sources.source_images import DROP, dropped_note, wanted_reading
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.schema import DatasetSpec
 
@@ -72,7 +72,7 @@ class ImageColumns:
         good = np.setdiff1d(np.arange(table.rows), [each.row for each in broken])
         if broken and (not self.drop or not len(good)):
             way_out = "" if self.drop else DROP
-            raise_row_errors(table.origin, broken[:MAX_SHOWN], len(broken), way_out=way_out)
+            raise_row_errors(table.origin, broken, way_out=way_out)
         decoded = replace(table, columns=columns)
         return decoded if len(good) == table.rows else taken(decoded, good), notes
 
@@ -83,7 +83,7 @@ def _images_of(
     """Return the images of a column, and the errors of its cells."""
     origin = FilesOrigin(table, reading.column)
     images = load_images(files_of_column(table, reading, paths), reading, origin, kept)
-    return images, origin.named(images.broken)
+    return images, [origin.named(each) for each in images.broken]
 
 
 def image_columns_of_spec(
@@ -151,15 +151,15 @@ class FilesOrigin(Origin):
         super().__init__(table.origin.label)
         self.table, self.column = table, column
 
-    def named(self, row_errors: Sequence[RowError]) -> list[RowError]:
-        """Return errors with the column and the name of the file."""
-        cells = cells_of(self.table, self.column)
-        location = f"column {self.column!r}"
-        return [replace(each, location=location, received=cells[each.row]) for each in row_errors]
+    def at(self, row: int) -> tuple[Origin, int]:
+        """Return the single table that holds a row, and the row's position there."""
+        return self.table.origin.at(row)
 
-    def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
-        """Return the problems of the table's rows, with the name of each file."""
-        return self.table.origin.problems(self.named(row_errors), total=total)
+    def named(self, row_error: RowError) -> RowError:
+        """Return an error with the column and the name of the file."""
+        cell = cell_text(self.table.columns[self.column].value(row_error.row))
+        located = replace(row_error, location=f"column {self.column!r}", received=cell)
+        return self.table.origin.named(located)
 
 
 def paths_of(file: TableFile) -> list[Path]:
@@ -184,7 +184,12 @@ def files_of_column(table: Table, reading: ImageReading, paths: Sequence[Path]) 
 def cells_of(table: Table, column: str) -> list[str]:
     """Return the cells of a column as texts, without blanks around them; empty where there is none."""
     values = python_values(table.columns[column].arrow)
-    return ["" if each is None else str(each).strip() for each in values]
+    return [cell_text(each) for each in values]
+
+
+def cell_text(value: object) -> str:
+    """Return a cell as a text, without blanks around it; empty where there is none."""
+    return "" if value is None else str(value).strip()
 
 
 def taken(table: Table, good: Array) -> Table:

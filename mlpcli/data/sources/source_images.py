@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from mlpcli.data.images.image_files import ImageFile
 from mlpcli.data.images.image_reading import ImageReading, ImageSettings, image_keys, place_of, reading_of
 from mlpcli.data.images.load_images import ImageRows, load_images, sizes_of
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, raise_row_errors
+from mlpcli.data.readers.broken_rules import raise_row_errors
+from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.printable import counted
@@ -61,5 +62,5 @@ def good_images(
     good = images.good
     if images.broken and (not settings.drop or not len(good)):
         way_out = "" if settings.drop else DROP
-        raise_row_errors(origin, images.broken[:MAX_SHOWN], len(images.broken), way_out=way_out)
+        raise_row_errors(origin, images.broken, way_out=way_out)
     return images, good

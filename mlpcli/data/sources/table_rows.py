@@ -11,7 +11,8 @@ from mlpcli.data.features.date_hints import date_hint, date_rule
 from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.features.feature_kinds import Features
 from mlpcli.data.label_keys import DROP_HINT
-from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
+from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors, raise_row_errors
+from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.readers.table_values import (
     cell_error,
     labels,
@@ -122,10 +123,10 @@ def rows_of_table(table: Table, columns: Columns, chosen: Features | None) -> So
     Raises:
         DataError: with every cell of features, targets and weights that cannot be used.
     """
-    row_errors, total = feature_errors(table, chosen) if chosen else ([], 0)
-    output_targets, more, more_total = table_targets(table, columns, gaps=DROP_HINT)
-    weights, wrong, wrong_total = table_weights(table, columns.weights)
-    raise_row_errors(table.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
+    errors = feature_errors(table, chosen) if chosen else RowErrors()
+    output_targets, of_targets = table_targets(table, columns, gaps=DROP_HINT)
+    weights, of_weights = table_weights(table, columns.weights)
+    raise_row_errors(table.origin, errors.with_more(of_targets, of_weights))
     target, what = output_targets.pop("", (None, ""))
     x = np.empty((table.rows, 0), np.float32)
     return SourceRows(
@@ -140,14 +141,9 @@ def rows_of_table(table: Table, columns: Columns, chosen: Features | None) -> So
     )
 
 
-def feature_errors(table: Table, chosen: Features) -> tuple[list[RowError], int]:
-    """Find cells of numbers and dates that are neither that nor missing.
-
-    Returns:
-        The first errors, and how many there are.
-    """
-    found: list[tuple[int, str]] = []
-    total = 0
+def feature_errors(table: Table, chosen: Features) -> RowErrors:
+    """Find cells of numbers and dates that are neither that nor missing."""
+    errors = RowErrors()
     for name, spec in chosen.used.items():
         if spec.kind == "numeric":
             bad = table.columns[name].numbers.unreadable
@@ -155,23 +151,21 @@ def feature_errors(table: Table, chosen: Features) -> tuple[list[RowError], int]
             bad = invalid_dates(table.columns[name], spec.format or "")
         else:
             continue
-        total += len(bad)
-        found += [(int(row), name) for row in bad[:MAX_SHOWN]]
-    found = sorted(found)[:MAX_SHOWN]
-    row_errors = []
-    for (row, name), value in zip(found, read_cells(table, found), strict=True):
-        if chosen.used[name].kind == "date":
-            written = chosen.used[name].format or ""
-            hint = date_hint(str(value).strip(), written, features=inline(name))
-            row_errors.append(RowError(row, f"column {name!r}", date_rule(written), value, hint))
-        else:
-            row_errors.append(cell_error(row, name, value, table.columns[name].dialect))
-    return row_errors, total
+        described = []
+        for row, cell in read_cells(table, name, bad[:MAX_DESCRIBED]):
+            if spec.kind == "date":
+                written = spec.format or ""
+                hint = date_hint(str(cell).strip(), written, features=inline(name))
+                described.append(RowError(row, f"column {name!r}", date_rule(written), cell, hint))
+            else:
+                described.append(cell_error(row, name, cell, table.columns[name].dialect))
+        errors.add(described, len(bad))
+    return errors
 
 
 def table_targets(
     table: Table, columns: Columns, *, gaps: str = ""
-) -> tuple[dict[str, tuple[Target, str]], list[RowError], int]:
+) -> tuple[dict[str, tuple[Target, str]], RowErrors]:
     """Read the target of each output: labels, (rows,) numbers, or (rows, targets) numbers.
 
     Args:
@@ -180,11 +174,10 @@ def table_targets(
         gaps: what else a message suggests for rows without a target.
 
     Returns:
-        Each target with its name in messages, by output; the first errors of all; and how many there are.
+        Each target with its name in messages, by output; and the errors of all.
     """
     found: dict[str, tuple[Target, str]] = {}
-    row_errors: list[RowError] = []
-    total = 0
+    errors = RowErrors()
     skip = "; for classes use a loss such as sparse_categorical_crossentropy"
     for output, names in columns.targets.items():
         what = f"column {names[0]!r}"
@@ -192,24 +185,24 @@ def table_targets(
             refuse_other_labels(table, names[0])
             found[output] = (labels(table.columns[names[0]]), what)
             continue
-        values, more, count = numeric_matrix(table, names, skip=skip, gaps=gaps)
+        values, more = numeric_matrix(table, names, skip=skip, gaps=gaps)
         found[output] = (values[:, 0].copy() if len(names) == 1 else values, what)
-        row_errors, total = [*row_errors, *more], total + count
-    return found, row_errors, total
+        errors = errors.with_more(more)
+    return found, errors
 
 
-def table_weights(table: Table, name: str | None) -> tuple[Array | None, list[RowError], int]:
+def table_weights(table: Table, name: str | None) -> tuple[Array | None, RowErrors]:
     """Read the row weights from a column.
 
     Returns:
-        (rows,) float32, or None without a column; the first errors; and how many there are.
+        (rows,) float32, or None without a column; and the errors.
     """
     if name is None:
-        return None, [], 0
-    values, row_errors, total = numeric_matrix(table, [name])
+        return None, RowErrors()
+    values, errors = numeric_matrix(table, [name])
     negative = np.flatnonzero(values[:, 0] < 0)
     rule = "must be a weight of at least 0"
-    row_errors += [
-        RowError(int(row), f"column {name!r}", rule, float(values[row, 0])) for row in negative[:MAX_SHOWN]
-    ]
-    return values[:, 0].astype(np.float32), row_errors, total + len(negative)
+    first = negative[:MAX_DESCRIBED]
+    described = [RowError(int(row), f"column {name!r}", rule, float(values[row, 0])) for row in first]
+    errors.add(described, len(negative))
+    return values[:, 0].astype(np.float32), errors

@@ -14,8 +14,8 @@ from mlpcli.data.dataset import Split
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import ArrayFile
+from mlpcli.data.readers.broken_rules import RowErrors, raise_row_errors
 from mlpcli.data.readers.parse_cells import ParsedColumn
-from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
 from mlpcli.data.readers.tables import Table, TableFile
 from mlpcli.data.row_keeper import RowKeeper
 from mlpcli.data.splitter import RowsOfSplit
@@ -101,8 +101,7 @@ class StoredRows(RowKeeper):
     ) -> dict[str, StoredArray]:
         """Encode the rows of a table in parts; each split's are written one after the other."""
         shape = (preprocessor.width,)
-        errors: list[RowError] = []
-        total = 0
+        errors = RowErrors()
         size = max(1, self.memory // (64 * max(1, preprocessor.width)))
         placing = _Placing(self._path(), table.rows, rows, shape, np.dtype(np.float32))
         with placing.open(self.memory) as placed:
@@ -111,12 +110,11 @@ class StoredRows(RowKeeper):
                 columns = {name: _part(table, name, start, stop) for name in preprocessor.names}
                 encoded = preprocessor.transform(columns)
                 rejected = apply_policy(preprocessor, encoded.found, "bucket").rejected
-                positions, missing = range(start, stop), MAX_SHOWN - len(errors)
-                if rejected and missing > 0:
-                    errors += cell_errors(preprocessor, rejected, columns, positions, table.origin)[:missing]
-                total += len(rejected)
+                positions = range(start, stop)
+                more = cell_errors(preprocessor, rejected, columns, positions, table.origin)
+                errors = errors.with_more(more)
                 placed.put(encoded.x, placing.places[start:stop])
-            raise_row_errors(table.origin, errors, total)
+            raise_row_errors(table.origin, errors)
         return placing.splits(self.limit)
 
     def read_array(self, path: Path, label: str) -> ArrayFile:
