@@ -100,15 +100,14 @@ def inspect(
         at_once.of(named_files, each)
     if against is not None:
         at_once.of(_check_against, target, task, test, fail_on)
-        chosen = DriftOptions(against, fail_on, figures, best, runs_dir, json)
-        _inspect_against(at_once, data, read, chosen)
+        _inspect_against(at_once, data, read, DriftOptions(against, fail_on, figures, best, runs_dir, json))
         return
     at_once.of(_check_alone, fail_on, date_format)
     if is_image_folder(Path(data)):
         _inspect_folder(at_once, data, {"--target": target, "--task": task, "--test": test}, read, json=json)
-        return
-    survey = _checked_survey(at_once, data, target, task, read)
-    _show(survey, _warnings(survey, test), target, json=json)
+    else:
+        survey = _checked_survey(at_once, data, target, task, read)
+        _show(survey, _warnings(survey, test), target, json=json)
 
 
 def _inspect_folder(

@@ -7,5 +7,5 @@
 databases). Arrays are read by `arrays`. Which files a spec names is found by `find_files`; `partitions` and
 `keyed_columns` make columns of their folders `key=value`. What a cell means is in `parse_cells`, how a
 file writes it in `dialect` and `notations`, what to do where it writes it otherwise in `other_notation`,
-and how a message names a row in `row_errors`.
+how a message names a row in `row_errors`, and rows that break one rule in `broken_rules`.
 """
