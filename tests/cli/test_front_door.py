@@ -200,8 +200,8 @@ def complete(
     monkeypatch.setenv("_MLPCLI_COMPLETE", "complete_bash")
 
     def offered(line: str) -> list[str]:
-        monkeypatch.setenv("COMP_WORDS", line)
-        monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+        monkeypatch.setenv("COMP_LINE", line)
+        monkeypatch.setenv("COMP_POINT", str(len(line)))
         result = mlpcli()
         assert (result.status, result.err) == (0, "")
         return result.out.split()

@@ -208,8 +208,7 @@ def test_rows_with_a_file_that_is_none_or_lies_elsewhere_are_rejected(
     runs = ("--runs-dir", homes / "runs")
     refused = mlpcli("predict", "homes", tmp_path / "new.csv", *runs)
     assert refused.status == 2
-    assert refused.err.count("must be below the folder of the table") == 2
-    assert "new.csv row 2 (line 3), column 'photo'" in refused.err
+    assert "new.csv rows 2 (line 3) and 3 (line 4), column 'photo': must be below the folder" in refused.err
     out = tmp_path / "out.csv"
     rejects = ("--rejects", tmp_path / "rejects.csv", "-o", out, "--keep", "photo")
     found = mlpcli("predict", "homes", tmp_path / "new.csv", *rejects, *runs)

@@ -117,9 +117,9 @@ WRONG = {
     "a label in a gap": (
         [[1, 0, 2]],
         "",
-        "rows.npz row 1, array 'y' at [2]: must be 0, as the number before it is",
+        "rows.npz rows 1, 2, 3 and 47 more, array 'y' at [2]: must be 0, as the number before it is",
     ),
-    "a fraction": ([[1, 2.5, 0]], "", "rows.npz row 1, array 'y' at [1]: must be a whole number"),
+    "a fraction": ([[1, 2.5, 0]], "", "47 more, array 'y' at [1]: must be a whole number"),
     "more labels than units": ([[1, 7, 0]], "", "the labels go up to 7: the output must have 8 units"),
     "probabilities": (
         [[1, 2, 0]],
