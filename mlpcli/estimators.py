@@ -108,7 +108,7 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
             check_spec(loaded, self._task, type(self).__name__)
             command = [type(self).__name__]
             outcome = start_run(
-                loaded, runs_dir=runs_dir, watcher=Watcher(), command=command, advice=False, options=options
+                loaded, runs_dir=runs_dir, watcher=Watcher(), command=command, options=options
             )
         check_outputs(outcome.run, self._task, type(self).__name__)
         return Run(outcome.run, handed)

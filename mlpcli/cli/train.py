@@ -217,8 +217,7 @@ def _begin_with(
             runs_dir=options.runs_dir,
             watcher=logged,
             command=sys.argv,
-            advice=options.advice,
-            options=replace(WHOLE_RUN, cluster=cluster),
+            options=replace(WHOLE_RUN, advice=options.advice, cluster=cluster),
         )
 
 

@@ -109,6 +109,9 @@ class TrainOptions:
 WHOLE_RUN = TrainOptions()
 """The options of a run with everything that a run has."""
 
+NEW_RUN = replace(WHOLE_RUN, advice=True)
+"""The options of a run of a spec that is trained for the first time."""
+
 TRIAL = TrainOptions(
     saved_model=False,
     figures=False,

@@ -73,7 +73,6 @@ def reproduce_run(
             runs_dir=runs_dir,
             watcher=watcher,
             command=command,
-            advice=False,
             record=record,
             check=check,
             new=False,

@@ -23,7 +23,7 @@ from mlpcli.spec.resolve import resolve_spec
 from mlpcli.training.disk_space import check_place, check_room, write_failure
 from mlpcli.training.divergence import Diverged
 from mlpcli.training.ending import check_complete, displaced, failure, promised_files
-from mlpcli.training.job import WHOLE_RUN, TrainingJob, TrainOptions
+from mlpcli.training.job import NEW_RUN, TrainingJob, TrainOptions
 from mlpcli.training.plan import describe, note_advice
 from mlpcli.training.prepare import build_checked, check_logs, default_notes, prepare
 from mlpcli.training.replicas.together import together, with_hint
@@ -43,8 +43,7 @@ def train(
     runs_dir: Path,
     watcher: Watcher,
     command: Sequence[str] = (),
-    advice: bool = True,
-    options: TrainOptions = WHOLE_RUN,
+    options: TrainOptions = NEW_RUN,
 ) -> Outcome:
     """Train a spec into a new folder under `runs_dir`.
 
@@ -53,7 +52,6 @@ def train(
         runs_dir: The runs folder.
         watcher: Receives the progress.
         command: The command line, for `run.json`.
-        advice: Show best-practice advice.
         options: How much of the run is written.
 
     Raises:
@@ -73,7 +71,7 @@ def train(
         for note in default_notes(loaded):
             watcher.note(note)
         limit = limit_shown(loaded.spec.fit.max_minutes, prepared.clock.started, watcher)
-        options = replace(options, advice=advice, limit=limit, peers=peers)
+        options = replace(options, limit=limit, peers=peers)
         return train_into(prepared.job(run_dir, watcher, command, options))
 
 

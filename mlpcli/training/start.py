@@ -11,7 +11,7 @@ from mlpcli.runs.results import Outcome
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.repeats import is_repeated, trained_once
-from mlpcli.training.job import WHOLE_RUN, TrainOptions
+from mlpcli.training.job import NEW_RUN, WHOLE_RUN, TrainOptions
 from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.resume import resume_run
 from mlpcli.training.session import train
@@ -23,8 +23,7 @@ def start_run(
     runs_dir: Path,
     watcher: Watcher,
     command: Sequence[str] = (),
-    advice: bool = True,
-    options: TrainOptions = WHOLE_RUN,
+    options: TrainOptions = NEW_RUN,
 ) -> Outcome:
     """Train a spec into a new folder under `runs_dir`; see `train` and `train_members`.
 
@@ -33,15 +32,14 @@ def start_run(
         runs_dir: The runs folder.
         watcher: Receives the progress.
         command: The command line, for `run.json`.
-        advice: Show best-practice advice.
-        options: How much of the run of a single training is written.
+        options: How much of the run of a single training is written; whether advice is shown.
     """
     if is_repeated(loaded.spec):
         from mlpcli.training.repeated.train_members import train_members
 
+        advice = options.advice
         return train_members(loaded, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice)
-    once = trained_once(loaded)
-    return train(once, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice, options=options)
+    return train(trained_once(loaded), runs_dir=runs_dir, watcher=watcher, command=command, options=options)
 
 
 def resume(

@@ -52,10 +52,9 @@ class BrokenRule:
     def location(self) -> str:
         """Return the place in the rows: `column 'size'`, or `array 'x' at [3], [5]`."""
         name, _, _ = self.errors[0].location.partition(AT)
-        inside = dict.fromkeys(each.location.removeprefix(name) for each in self.errors)
-        positions = [each.removeprefix(AT[:-1]) for each in inside if each]
-        if not positions:
-            return name
+        positions = [each.location.removeprefix(name).removeprefix(AT[:-1]) for each in self.errors]
+        if len(set(positions)) == 1:
+            return self.errors[0].location
         rest = ", ..." if len(positions) > SHOWN_ROWS else ""
         return f"{name} at {', '.join(positions[:SHOWN_ROWS])}{rest}"
 

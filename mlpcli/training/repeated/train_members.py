@@ -36,7 +36,7 @@ def train_members(
     runs_dir: Path,
     watcher: Watcher,
     command: Sequence[str] = (),
-    advice: bool = True,
+    advice: bool = False,
     record: Mapping[str, object] | None = None,
     check: Callable[[PreparedMembers], None] = lambda prepared: None,
     new: bool = True,
