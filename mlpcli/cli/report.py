@@ -85,7 +85,8 @@ def write_report(found: list[Run], output: Path | None, runs_dir: Path, *, force
 
     target = _check_target(output, found, runs_dir, force=force)
     card = target.suffix.lower() in CARDS
-    pages = [read_page(run, diagnose_records(run).findings) for run in found]
+    diagnoses = [diagnose_records(run) for run in found]
+    pages = [read_page(run, each.findings, each.scores) for run, each in zip(found, diagnoses, strict=True)]
     text = model_card(pages[0]) if card else html_page(pages, differences(found))
     write_text(target, text)
     return target, len(text.encode())

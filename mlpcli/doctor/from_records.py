@@ -39,13 +39,12 @@ def diagnose_records(run: Run) -> Diagnosis:
     known = {each.code for each in findings}
     merged = (*findings, *(each for each in common if each.code not in known))
     ordered = sorted(merged, key=lambda each: SEVERITIES.index(each.severity))
-    return Diagnosis(tuple(ordered), notes, rows)
+    return Diagnosis(tuple(ordered), notes, rows, score_notes(case))
 
 
 def score_notes(case: Case) -> tuple[str, ...]:
-    """Return a line on scores that are no finding: they may be chance, or say little of skewed classes."""
-    found = as_good(case)
-    return () if found is None else (found.sentence(),)
+    """Return lines on scores that are no finding: they may be chance, or say little of skewed classes."""
+    return tuple(each.sentence() for each in as_good(case))
 
 
 def _no_spec(run: Run) -> str:

@@ -56,18 +56,18 @@ def below_linear(case: Case) -> Judgement | None:
     return found if found is not None and found.verdict == "worse" else None
 
 
-def as_good(case: Case) -> Judgement | None:
-    """Return the comparison with another model that says of the network only that it is not better."""
-    found = _scores(case).judge()
-    return found if found is not None and found.verdict in ("as good", "skewed") else None
+def as_good(case: Case) -> tuple[Judgement, ...]:
+    """Return comparisons with other models that say of the network only that it is not better."""
+    return tuple(each for each in _scores(case).judge() if each.verdict not in ("no better", "worse"))
 
 
 def _scores(case: Case) -> Scores:
     baseline = case.metrics.baseline
     split = str(baseline.get("split", "test"))
     intervals = case.metrics.confidence_intervals.get(split, {})
-    chosen = "threshold" in (case.metrics.model_extra or {})
-    return Scores(baseline, intervals, case.rows.get(split, 0), chosen)
+    predict = case.spec.predict if case.spec is not None else None
+    chosen = "threshold" in (case.metrics.model_extra or {}) and (predict is None or predict.chosen_threshold)
+    return Scores(baseline, intervals, case.rows.get(split, 0), bool(chosen))
 
 
 def is_poor(case: Case) -> bool:

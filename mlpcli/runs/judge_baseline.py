@@ -3,7 +3,8 @@
 Whether a difference may be chance is judged by the 95% interval of the network's score; where there is none,
 by two standard errors of an accuracy; of an error by a tenth, or more where the rows are few. Accuracy says
 nothing of a network where always predicting the majority class is as accurate, or where a threshold was
-chosen for something else: then the area under the ROC curve (AUC) is compared, which needs no threshold.
+chosen for something else: then the area under the ROC curve (AUC) is compared, which needs no threshold, and
+a line says where the accuracy comes from.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ WORSE_THAN_LINEAR = 1.1
 AREA = "auc"
 """The entry of a baseline with areas: of the network, of the linear model, and what chance may give."""
 
+THRESHOLD = "threshold"
+"""The entry of a baseline where the network's threshold was chosen for something else than accuracy."""
+
+CHOSEN_BY, USUAL = "chosen_by", "usual"
+"""In that entry: what was chosen, and the network's accuracy by the usual threshold."""
+
 WORDS = {
     "majority": "always predicting the majority class",
     "mean": "the mean",
     "linear": "a linear model",
 }
 
-Verdict = Literal["no better", "worse", "as good", "skewed"]
+Verdict = Literal["no better", "worse", "as good", "skewed", "threshold"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +44,16 @@ class Judgement:
     Attributes:
         verdict: `no better` than a constant prediction; `worse` than a linear model, by more than chance;
             a linear model is `as good`, or a little better, which may be chance; `skewed` classes, of which
-            the accuracy says nothing, though the network distinguishes them.
+            the accuracy says nothing, though the network distinguishes them; the same by a `threshold` that
+            was chosen for something else than accuracy.
         model: the other model: `majority`, `mean` or `linear`.
         metric: its name.
         split: the rows.
         output: what is predicted; empty where there is only one output.
         network, other: the scores.
         area: the network's AUC, where it counts.
+        chosen_by: which threshold it has.
+        usual: the network's accuracy by the usual threshold, where that is higher.
     """
 
     verdict: Verdict
@@ -54,6 +64,8 @@ class Judgement:
     network: float
     other: float
     area: float | None = None
+    chosen_by: str = ""
+    usual: float | None = None
 
     def sentence(self) -> str:
         """Return a line for the user."""
@@ -65,6 +77,12 @@ class Judgement:
             return (
                 f"{rows} {scores} of {words}: of classes that are so skewed that says nothing. The network "
                 f"does distinguish them: {area} (0.5: not at all)"
+            )
+        if self.verdict == "threshold":
+            usual = "" if self.usual is None else f" (by one of 0.5: {self.usual:.4g})"
+            return (
+                f"{rows} {scores} of {words}, by {self.chosen_by}{usual}. How well the network "
+                f"distinguishes the classes does not depend on it: {area} (0.5: not at all)"
             )
         if self.verdict == "as good":
             chance = "" if self.network == self.other else ", a difference that may be chance"
@@ -83,7 +101,7 @@ class Scores:
         baseline: the entry of `metrics.json`.
         intervals: by metric, of the rows that were measured.
         rows: how many they are.
-        chosen: a threshold was chosen for something else than accuracy.
+        chosen: a threshold was chosen, of a run whose entry does not say for what.
     """
 
     baseline: Mapping[str, object]
@@ -91,9 +109,14 @@ class Scores:
     rows: int
     chosen: bool = False
 
-    def judge(self) -> Judgement | None:
-        """Return what there is to say of the network; None where it is better than all other models."""
-        return self.by_constant() or self.by_linear()
+    def judge(self) -> tuple[Judgement, ...]:
+        """Return what there is to say of the network; nothing where it is better than all other models."""
+        constant, linear = self.by_constant(), self.by_linear()
+        if constant is not None and constant.verdict == "no better":
+            return (constant,)
+        if linear is not None and linear.verdict == "worse" and constant is not None:
+            constant = constant if constant.verdict == "threshold" else None
+        return tuple(each for each in (linear, constant) if each is not None)
 
     def by_constant(self) -> Judgement | None:
         """Return the comparison with a constant prediction, where the network is no better by its metric."""
@@ -104,21 +127,25 @@ class Scores:
             return found
         area, chance = self._area("network"), self._area("chance")
         if area is None or chance is None:
-            return None if self.chosen else found
+            return None if self._is_chosen() else found
         if area <= chance:
-            return _changed(found, "no better", area)
-        return None if self.chosen or self.by_linear() is not None else _changed(found, "skewed", area)
+            return replace(found, verdict="no better", area=area)
+        by, usual = self._threshold(CHOSEN_BY), self._threshold(USUAL)
+        higher = usual if isinstance(usual, float) and usual > found.network else None
+        if not self._is_chosen() or (usual is not None and higher is None):
+            return replace(found, verdict="skewed", area=area)
+        by = by if isinstance(by, str) else "its threshold"
+        return replace(found, verdict="threshold", area=area, chosen_by=by, usual=higher)
 
     def by_linear(self) -> Judgement | None:
         """Return the comparison with a linear model, where the network is no better."""
         if (found := self._against("linear")) is None:
             return None
-        if found.metric == "accuracy" and (self.chosen or self._is_skewed()):
+        if found.metric == "accuracy" and (self._is_chosen() or self._is_skewed()):
             return self._area_by_linear()
         if _is_better(found):
             return None
-        worse = self._is_worse(found)
-        return _changed(found, "worse") if worse else _changed(found, "as good")
+        return replace(found, verdict="worse" if self._is_worse(found) else "as good")
 
     def _is_worse(self, found: Judgement) -> bool:
         """Return whether the network is worse than a linear model by more than chance."""
@@ -141,11 +168,18 @@ class Scores:
     def _area_by_linear(self) -> Judgement | None:
         network, linear, error = (self._area(name) for name in ("network", "linear", "error"))
         known = self._against("linear")
-        if known is None or network is None or linear is None or error is None:
+        if known is None or network is None or linear is None or error is None or linear < network:
             return None
-        if linear - network <= 2 * error:
-            return None
-        return Judgement("worse", "linear", "AUC", known.split, known.output, network, linear, network)
+        verdict: Verdict = "worse" if linear - network > 2 * error else "as good"
+        return Judgement(verdict, "linear", "AUC", known.split, known.output, network, linear, network)
+
+    def _is_chosen(self) -> bool:
+        """Return whether a threshold was chosen for something else than accuracy."""
+        return self.chosen or isinstance(self.baseline.get(THRESHOLD), Mapping)
+
+    def _threshold(self, key: str) -> object:
+        entry = self.baseline.get(THRESHOLD)
+        return entry.get(key) if isinstance(entry, Mapping) else None
 
     def _against(self, model: str) -> Judgement | None:
         metric, network, other = (self.baseline.get(name) for name in ("metric", "network", model))
@@ -167,10 +201,6 @@ def worse_ratio(rows: int) -> float:
     are normal and independent of each other.
     """
     return max(WORSE_THAN_LINEAR, math.exp(2 / math.sqrt(max(rows, 1))))
-
-
-def _changed(found: Judgement, verdict: Verdict, area: float | None = None) -> Judgement:
-    return replace(found, verdict=verdict, area=area)
 
 
 def _is_better(found: Judgement) -> bool:

@@ -78,6 +78,20 @@ class PredictSpec(BaseModel):
         }
         return tuple(key for key, needed in given.items() if needed)
 
+    @property
+    def chosen_threshold(self) -> str:
+        """The threshold in words, where it is chosen for something else than accuracy; else empty."""
+        if not isinstance(self.threshold, ThresholdSpec):
+            return "" if self.threshold is None else f"the spec's threshold of {self.threshold:g}"
+        if self.threshold.cost is not None:
+            return "the threshold of the lowest cost"
+        given = self.threshold.model_dump(exclude_none=True)
+        bounds = [f"{key} {value:g}" for key, value in given.items() if key != "metric"]
+        if self.threshold.metric == "accuracy" and not bounds:
+            return ""
+        with_bounds = f" with {' and '.join(bounds)}" if bounds else ""
+        return f"the threshold that was chosen for {self.threshold.metric}{with_bounds}"
+
     def plain(self) -> dict[str, Any]:
         """Return the values as `resolved.yaml` has them."""
         return self.model_dump(exclude_none=True)

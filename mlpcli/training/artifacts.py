@@ -29,7 +29,7 @@ from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.leaking_columns import best_columns
 from mlpcli.runs.results import Intervals, intervals_json
 from mlpcli.training import compiled
-from mlpcli.training.baseline import Baseline, judged_output, names_in_spec, note_on, score_network
+from mlpcli.training.baseline import Baseline, judged_output, notes_on, score_network
 from mlpcli.training.fit_predictions import FittedPredictions
 from mlpcli.training.held_out import write_held_out
 from mlpcli.training.intervals import WORK_IN_TRAINING, find_intervals, no_intervals
@@ -206,11 +206,11 @@ class Artifacts:
         held_out, output = dataset.test or dataset.validation, judged_output(dataset)
         if baseline is None or held_out is None or output is None:
             return None
-        document = baseline.to_json(self.scores_like_baseline(), names_in_spec(spec, output))
+        document = baseline.to_json(self.scores_like_baseline(), spec, output)
         if dataset is not self.job.dataset and len(held_out) < len(self.job.dataset.splits()[baseline.split]):
             document["sampled_rows"] = len(held_out)
         write_json(self.job.run_dir / runs.METRICS, self.document(metrics, baseline=document))
-        if note := note_on(baseline, document, spec, self.intervals.get(baseline.split), len(held_out)):
+        for note in notes_on(baseline, document, spec, self.intervals.get(baseline.split), len(held_out)):
             self.job.watcher.note(note)
         return document
 

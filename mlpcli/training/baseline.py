@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,7 @@ from mlpcli.data.levels import median_of
 from mlpcli.data.named_arrays import of_name
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
-from mlpcli.runs.judge_baseline import AREA, Scores
+from mlpcli.runs.judge_baseline import AREA, CHOSEN_BY, THRESHOLD, USUAL, Scores
 from mlpcli.runs.results import Intervals
 from mlpcli.spec.predictions import threshold_metric
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -38,6 +38,8 @@ MOST_CLASSES = 20
 STEPS = 30
 
 ACCURACY, RMSE, MAE = "accuracy", "root_mean_squared_error", "mean_absolute_error"
+USUAL_ACCURACY = "usual_accuracy"
+"""A score of a network with a threshold: its accuracy by the usual one."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +65,25 @@ class Baseline:
     further: dict[str, dict[str, float]] = field(default_factory=dict)
     threshold: str = ""
 
-    def to_json(
-        self, network: Mapping[str, float], names: Mapping[str, str] | None = None
-    ) -> dict[str, object]:
+    def to_json(self, network: Mapping[str, float], spec: Spec, output: Output) -> dict[str, object]:
         """Return the entry of `metrics.json`.
 
         Args:
             network: The network's scores by metric, as `score_network` returns them.
-            names: Of the further metrics that the spec has too, as it calls them; see `names_in_spec`.
+            spec: Of the network: the further metrics that it has too are called as it calls them.
+            output: That was measured.
         """
         named = {"output": self.output} if self.output else {}
         own = {"network": network[self.metric]} if self.metric in network else {}
         entry = {"split": self.split, **named, "metric": self.metric, **self.scores, **own}
+        names = dict(_names_in_spec(spec, output))
         for metric, scores in self.further.items():
             known = {name: network[key] for key, name in _keys(metric).items() if key in network}
-            called = {"metric": names[metric]} if names and metric in names else {}
+            called = {"metric": names[metric]} if metric in names else {}
             entry[metric] = {**called, **scores, **known}
+        chosen = spec.predict.chosen_threshold if spec.predict is not None else ""
+        if chosen and USUAL_ACCURACY in network:
+            entry[THRESHOLD] = {CHOSEN_BY: chosen, USUAL: network[USUAL_ACCURACY]}
         return entry
 
 
@@ -169,7 +174,8 @@ def judged_output(dataset: Dataset) -> Output | None:
 def score_network(output: Output, split: Split, outputs: Arrays, loss: ComponentSpec) -> dict[str, float]:
     """Return a network's scores on a split, by the metrics of `measure_baseline`.
 
-    With an `auc` there are `auc_error`, its standard error, and `auc_chance`, what chance alone may give.
+    With an `auc` there are `auc_error`, its standard error, and `auc_chance`, what chance alone may give;
+    with a threshold the accuracy by the usual one.
 
     Args:
         output: The output that is measured.
@@ -184,7 +190,10 @@ def score_network(output: Output, split: Split, outputs: Arrays, loss: Component
     truth = _targets(split, output)
     if output.kind == "numbers":
         return _scores_of_numbers(truth, values.reshape(truth.shape))
-    accuracy = {ACCURACY: float((predicted_classes(values, loss, output) == truth).mean())}
+    ways = {ACCURACY: output, **({USUAL_ACCURACY: replace(output, fitted=None)} if output.thresholds else {})}
+    accuracy = {
+        name: float((predicted_classes(values, loss, way) == truth).mean()) for name, way in ways.items()
+    }
     if len(output.classes or ()) > MOST_CLASSES:
         return accuracy
     return accuracy | _area(mean_area(truth.reshape(-1), values.reshape(truth.size, -1)))
@@ -196,12 +205,8 @@ def _area(found: ClassArea | None) -> dict[str, float]:
     return {AREA: found.area, f"{AREA}_error": found.error, f"{AREA}_chance": found.chance}
 
 
-def names_in_spec(spec: Spec, output: Output) -> dict[str, str]:
-    """Return what the spec calls the further metrics of a baseline, of those that it has."""
-    return dict(_names_in_spec(spec, output))
-
-
 def _names_in_spec(spec: Spec, output: Output) -> Iterator[tuple[str, str]]:
+    """Yield what the spec calls the further metrics of a baseline, of those that it has."""
     own = spec.metrics.get(output.name, []) if isinstance(spec.metrics, dict) else spec.metrics or []
     for each in own:
         name, given = each.class_name.lower(), each.arguments
@@ -288,10 +293,10 @@ def _of_every_class(scores: Array, seen: Array, output: Output) -> Array:
     return every
 
 
-def note_on(
+def notes_on(
     baseline: Baseline, entry: Mapping[str, object], spec: Spec, intervals: Intervals | None, rows: int
-) -> str | None:
-    """Return a line for the user where a model without a network is as good; else None.
+) -> Iterator[str]:
+    """Yield a line for the user on each model without a network that is as good.
 
     Args:
         baseline: The scores of models without a network.
@@ -300,15 +305,11 @@ def note_on(
         intervals: Of its metrics on these rows.
         rows: How many they are.
     """
-    chosen = spec.predict is not None and spec.predict.threshold is not None
-    found = Scores(entry, {} if intervals is None else intervals.bounds, rows, chosen).judge()
-    if found is None:
-        return None
     ways = []
-    if found.verdict == "skewed":
-        if baseline.threshold:
-            choose = f"predict: {{threshold: {{metric: {baseline.threshold}}}}}"
-            ways.append(f"{choose}, which leaves the network and its probabilities as they are")
-        ways += [] if spec.fit.class_weight is not None else ["fit: {class_weight: balanced}"]
+    if baseline.threshold and (spec.predict is None or spec.predict.threshold is None):
+        choose = f"predict: {{threshold: {{metric: {baseline.threshold}}}}}"
+        ways.append(f"{choose}, which leaves the network and its probabilities as they are")
+    ways += [] if spec.fit.class_weight is not None else ["fit: {class_weight: balanced}"]
     to_do = f". To have rarer classes predicted: {'; or '.join(ways)}" if ways else ""
-    return f"{found.sentence()}{to_do}"
+    for each in Scores(entry, {} if intervals is None else intervals.bounds, rows).judge():
+        yield f"{each.sentence()}{to_do if each.verdict == 'skewed' else ''}"

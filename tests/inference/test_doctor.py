@@ -554,14 +554,55 @@ def test_whether_a_difference_from_a_linear_model_may_be_chance_is_said(
         confidence_intervals={"test": {metric: ends}} if ends is not None else {},
     )
     case = _case(metrics=metrics, rows={"train": 1000, "test": rows})
-    judged = Scores(metrics.baseline, {metric: ends} if ends is not None else {}, rows).judge()
-    assert judged is not None
+    (judged,) = Scores(metrics.baseline, {metric: ends} if ends is not None else {}, rows).judge()
     assert said in judged.sentence()
     worse = "more than chance" in said
     assert ("no-better-than-baseline" in _codes(case)) is worse
-    assert (as_good(case) is None) is worse
+    assert (as_good(case) == ()) is worse
     if worse:  # in the words of the training
         assert find_all(case)[0].seen == judged.sentence()
+
+
+@pytest.mark.parametrize(
+    ("network", "linear", "usual", "said"),
+    [
+        (0.8454, 0.8707, 0.9217, ["as good", "threshold"]),
+        (0.8454, 0.8407, 0.9217, ["threshold"]),
+        (0.8454, 0.9907, 0.9217, ["worse", "threshold"]),
+        (0.8454, 0.8407, 0.8783, ["skewed"]),  # the threshold is not to blame
+        (0.8454, 0.8707, None, ["as good", "skewed"]),
+        (0.8454, 0.8407, None, ["skewed"]),
+        (0.8454, 0.9907, None, ["worse"]),
+        (0.5200, 0.8707, 0.9217, ["no better"]),
+    ],
+)
+def test_a_network_with_a_threshold_is_compared_by_auc(
+    network: float, linear: float, usual: float | None, said: list[str]
+) -> None:
+    areas: dict[str, str | float] = {"linear": linear, "network": network, "error": 0.02, "chance": 0.55}
+    by: dict[str, Any] = {"chosen_by": "the threshold that was chosen for f1", "usual": usual}
+    scores: dict[str, str | float] = {"majority": 0.92, "linear": 0.925, "network": 0.8783}
+    every: dict[str, Any] = {"metric": "accuracy", "split": "test", **scores, "auc": areas}
+    metrics = MetricsRecord(baseline=every | ({} if usual is None else {"threshold": by}))
+    judged = Scores(metrics.baseline, {}, 600).judge()
+    assert [each.verdict for each in judged] == said
+    texts = {each.verdict: each.sentence() for each in judged}
+    if "as good" in texts:
+        assert (
+            "is as good on the test rows: AUC 0.8454 against 0.8707, a difference that may"
+            in texts["as good"]
+        )
+    if "threshold" in texts:
+        wanted = (
+            "0.8783 against 0.92 of always predicting the majority class, by the threshold that was chosen"
+        )
+        assert wanted in texts["threshold"]
+        assert "(by one of 0.5: 0.9217)" in texts["threshold"]
+    case = _case(metrics=metrics, rows={"train": 1000, "test": 600})
+    assert [each.verdict for each in as_good(case)] == [
+        each for each in said if each not in ("worse", "no better")
+    ]
+    assert ("no-better-than-baseline" in _codes(case)) is bool({"worse", "no better"} & {*said})
 
 
 def test_a_linear_model_that_is_as_good_is_part_of_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:

@@ -194,6 +194,22 @@ def test_what_predictions_need_is_fitted_on_the_rows_that_were_held_out(
     assert measured["intervals"] == intervals["test"]
 
 
+def test_what_training_says_of_the_scores_of_folds_the_doctor_and_the_report_say(
+    trained: Trained, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    copy = tmp_path / "runs" / "folded" / trained.folder.name
+    shutil.copytree(trained.folder, copy)
+    document = json.loads((copy / "metrics.json").read_text())
+    assert document["baseline"]["network"] > document["baseline"]["majority"]
+    document["baseline"]["linear"] = document["baseline"]["network"]
+    (copy / "metrics.json").write_text(json.dumps(document))
+    (note,) = json.loads(mlpcli("doctor", copy, "--json").out)["notes"]
+    assert note.startswith("a linear model is as good on the test rows: accuracy ")
+    page = tmp_path / "page.html"
+    assert mlpcli("report", copy, "-o", page).status == 0
+    assert f"<p>A{note[1:]}.</p>" in page.read_text()
+
+
 def _same_results(one: Path, other: Path) -> None:
     for name in ("history.csv", "metrics.json", "out_of_fold.csv"):
         assert (one / name).read_text() == (other / name).read_text(), name

@@ -68,6 +68,7 @@ class RunPage:
         predictions: what `predict:` in the spec has fitted, and what it holds.
         baseline: by metric, the network and models without one.
         baseline_rows: the split that they were measured on.
+        judged: what the doctor says of these scores that is no finding.
         history: a row for each epoch.
         best_epoch: counted from 1.
         spec: the text that was given; the resolved one where the command line changed it.
@@ -94,6 +95,7 @@ class RunPage:
     predictions: dict[str, str]
     baseline: dict[str, str]
     baseline_rows: str
+    judged: tuple[str, ...]
     history: tuple[dict[str, float], ...]
     best_epoch: int | None
     spec: str
@@ -110,12 +112,13 @@ class RunPage:
     commands: tuple[tuple[str, str], ...]
 
 
-def read_page(run: Run, oddities: tuple[Finding, ...] = ()) -> RunPage:
+def read_page(run: Run, oddities: tuple[Finding, ...] = (), judged: tuple[str, ...] = ()) -> RunPage:
     """Read what a page shows of a run.
 
     Args:
         run: the run; also one that is not finished.
         oddities: what the doctor finds.
+        judged: what it says of scores that are no finding.
 
     Raises:
         RunError: a file of the run is damaged.
@@ -136,6 +139,7 @@ def read_page(run: Run, oddities: tuple[Finding, ...] = ()) -> RunPage:
         predictions=dict(_predictions(measured)),
         baseline=_baseline(measured.baseline),
         baseline_rows=str(measured.baseline.get("split", "test")),
+        judged=tuple(judged),
         history=tuple(_history(run)),
         best_epoch=record.best.epoch if record.best is not None else None,
         spec=_text(run / (runs.RESOLVED if is_changed(run) else runs.SPEC)),

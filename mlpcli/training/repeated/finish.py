@@ -18,7 +18,7 @@ from mlpcli.runs.results import Intervals, Outcome, Repeated, intervals_json
 from mlpcli.spec.load import located
 from mlpcli.spec.repeats import RETRAIN
 from mlpcli.training.artifacts import Artifacts
-from mlpcli.training.baseline import Baseline, judged_output, names_in_spec, note_on
+from mlpcli.training.baseline import Baseline, judged_output, notes_on
 from mlpcli.training.ending import check_complete
 from mlpcli.training.ensemble_run import EnsembleEnd, finish_ensemble
 from mlpcli.training.fit_predictions import fit_predictions, held_out_rows, record_fitted
@@ -225,9 +225,9 @@ def _baseline(
     output = judged_output(dataset)
     if baseline is None or baseline.split != "test" or output is None:
         return None
-    document = baseline.to_json(written.scores, names_in_spec(spec, output))
+    document = baseline.to_json(written.scores, spec, output)
     rows = 0 if dataset.test is None else len(dataset.test)
-    if note := note_on(baseline, document, spec, written.intervals.get("test"), rows):
+    for note in notes_on(baseline, document, spec, written.intervals.get("test"), rows):
         parent.watcher.note(note)
     return document
 
