@@ -37,6 +37,10 @@ def check_spec(loaded: LoadedSpec, task: str, estimator: str) -> None:
             rule = f"would predict a class that is not in y, which {estimator} cannot name"
             hint = "remove it, and put rare classes together in y"
             raise SpecError(Problem(rule, path=("dataset", "target_min_count"), hint=hint))
+        if loaded.spec.dataset.positive_class is not None:
+            rule = f"would put classes in another order than the sorted classes_ of {estimator}"
+            hint = "remove it: the second of classes_ is the positive class"
+            raise SpecError(Problem(rule, path=("dataset", "positive_class"), hint=hint))
 
 
 def check_outputs(run: Run, task: str, estimator: str) -> None:

@@ -139,6 +139,8 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
         """Yield the changes of the spec that the parameters stand for."""
         yield setting_of("dataset.target", names[0])
         yield "dataset.test=null"
+        if self.spec is None:
+            yield "dataset.positive_class=null"  # classes_ are sorted
         if weights is not None:
             yield setting_of("dataset.weights", names[1])
         if self.random_state is not None:
@@ -373,6 +375,10 @@ def _predictions(run: Run, table: pa.Table) -> list[pa.ChunkedArray]:
     return [predicted[name] for name in names]
 
 
+ROUNDING = 1e-3
+"""Probabilities in float32, or in 16 bits, add up to 1 to within this."""
+
+
 def _probabilities(run: Run, table: pa.Table, count: int) -> Array:
     """Return the probabilities of classes by their places, (rows, count)."""
     predicted = run.predict(table)
@@ -382,4 +388,6 @@ def _probabilities(run: Run, table: pa.Table, count: int) -> Array:
     for place in range(count):
         if f"probability_{place}" in predicted.column_names:
             found[:, place] = predicted[f"probability_{place}"].to_numpy()
-    return found
+    totals = found.sum(axis=1, keepdims=True)
+    rounded = np.abs(totals - 1) < ROUNDING  # not of a network with a sigmoid for each class
+    return np.where(rounded, found / np.where(rounded, totals, 1), found)

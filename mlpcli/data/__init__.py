@@ -26,9 +26,9 @@ The modules beside them:
 - Splits: `splitter` calls `splits`, `random_split`, `split_by_column`, `split_columns`,
   `group_split`; other ways to divide rows: `folds`, `nested_rows`, `value_groups`; what may be
   wrong with them: `leakage`, `equal_rows`, `unseen_classes`.
-- Targets: `targets`, `target_keys`, `labels`, `label_keys`, `sequences`, `step_targets`, `weights`,
-  `scaling`, `quantiles` (of columns too), `levels`, `lost_digits`; what is fitted to turn outputs
-  into predictions: `fitted_outputs`, `interval_curve`.
+- Targets: `targets`, `target_keys`, `labels`, `label_keys`, `positive_class`, `sequences`,
+  `step_targets`, `weights`, `scaling`, `quantiles` (of columns too), `levels`, `lost_digits`; what is
+  fitted to turn outputs into predictions: `fitted_outputs`, `interval_curve`.
 - New rows: `new_rows`, `stream` (in chunks, for predictions), `rows` (with targets, at once),
   `given_rows` (of a request), `id_rows` (whole numbers), `new_notation` (of their numbers);
   chunks of another size: `narrow_blocks`, `regroup`; predictions to

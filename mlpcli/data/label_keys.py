@@ -86,6 +86,13 @@ def missing_labels(values: Sequence[object], gaps: Collection[str] = LABEL_GAPS)
     return missing | spelled if numbers and all(numbers) else missing
 
 
+def split_labels(value: object, separator: str, gaps: frozenset[str]) -> list[str]:
+    """Return the labels of one cell, stripped; none for a missing one."""
+    if is_missing(value, gaps):
+        return []
+    return [label.strip() for label in label_text(value).split(separator) if label.strip()]
+
+
 def sort_classes(keys: Sequence[str]) -> list[str]:
     """Return class names, each once, in the order of their indices: whole numbers by value, else by text."""
     whole = all(INTEGER.fullmatch(key) for key in keys)

@@ -149,6 +149,7 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
                 separator=spec.label_separator,
                 inferred=name in request.inferred,
                 min_count=spec.target_min_count,
+                positive=spec.positive_class if len(source.outputs) == 1 else None,
             ),
             source.main.steps,
         )

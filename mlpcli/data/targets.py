@@ -22,9 +22,11 @@ from mlpcli.data.label_keys import (
     missing_label_hint,
     rare_labels,
     sort_classes,
+    split_labels,
     whole_label,
 )
 from mlpcli.data.labels import Labels
+from mlpcli.data.positive_class import with_positive_class
 from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors, raise_row_errors
 from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.sequences import as_sequences
@@ -46,6 +48,7 @@ def code_target(
     separator: str | None = None,
     inferred: bool = False,
     min_count: int | None = None,
+    positive: str | int | bool | None = None,
 ) -> tuple[Array, Output]:
     """Encode the target of the main rows for one output.
 
@@ -57,6 +60,7 @@ def code_target(
         inferred: whether `target_kind` is only what the output's activation is mostly used for; then numbers
             may stay numbers.
         min_count: labels of fewer rows become the class `other`; None for none.
+        positive: of two classes, the one that becomes the second; None for the second in their order.
 
     Returns:
         y, and the output that it defines.
@@ -88,7 +92,7 @@ def code_target(
         keep_numbers: KeepNumbers | None = (
             "numbers" if target_kind is None else "fractions" if inferred else None
         )
-        learned = _learn_labels(source.main, target, keep_numbers, path, min_count)
+        learned = _learn_labels(source.main, target, keep_numbers, path, min_count, positive)
         kind: Literal["numbers", "classes"] = "numbers" if learned.classes is None else "classes"
         return learned.y, Output(columns, kind, learned.classes, name, pooled=learned.pooled)
     return _code_numbers(source, target, target_kind, Output(columns, name=name), path, inferred=inferred)
@@ -133,6 +137,7 @@ def _learn_labels(
     keep_numbers: KeepNumbers | None,
     path: KeyPath,
     min_count: int | None,
+    positive: str | int | bool | None,
 ) -> _Learned:
     """Learn the classes of labels.
 
@@ -142,6 +147,10 @@ def _learn_labels(
         keep_numbers: when labels that are all numbers stay numbers: always, if some are fractions, or never.
         path: of the loss in the spec, which is wrong if most labels are fractions.
         min_count: labels of fewer rows are pooled.
+        positive: of two classes, the one that becomes the second.
+
+    Raises:
+        SpecError: the positive class is none of two classes.
     """
     _refuse_missing(source_rows, target, droppable=source_rows.table is not None)
     if keep_numbers == "numbers" and target.numbers is not None and np.isfinite(target.numbers).all():
@@ -163,6 +172,7 @@ def _learn_labels(
         raise DataError(
             Problem(f"{where}: must hold at least two classes, every row is {classes[0]!r}", hint=hint)
         )
+    classes = classes if positive is None else with_positive_class(classes, positive)
     index = {name: place for place, name in enumerate(classes)}
     return _Learned(np.array([index[key] for key in keys])[target.codes], classes, pooled)
 
@@ -178,13 +188,6 @@ def _learn_separated(source_rows: SourceRows, target: Labels, output: Output) ->
         raise DataError(Problem(f"{where}: must hold at least one label, every cell is empty"))
     output = replace(output, classes=tuple(names))
     return _encode_separated(source_rows, target, output, ""), output
-
-
-def split_labels(value: object, separator: str, gaps: frozenset[str]) -> list[str]:
-    """Return the labels of one cell, stripped; none for a missing one."""
-    if is_missing(value, gaps):
-        return []
-    return [label.strip() for label in label_text(value).split(separator) if label.strip()]
 
 
 def _encode_separated(source_rows: SourceRows, target: Labels, output: Output, split: str) -> Array:

@@ -176,4 +176,5 @@ def plain_outputs(output: Output, values: Array, loss: ComponentSpec) -> Array:
         sets = sets_of_classes(output, values, loss)
         return np.concatenate([values, sets.astype(values.dtype)], axis=-1)
     bounds = np.stack(bounds_of_values(output, values), axis=-1)
-    return np.concatenate([values, bounds.reshape(*values.shape[:-1], -1)], axis=-1)
+    numbers = math.prod(bounds.shape[values.ndim - 1 :])  # there may be no row
+    return np.concatenate([values, bounds.reshape(*values.shape[:-1], numbers)], axis=-1)

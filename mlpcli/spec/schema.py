@@ -95,6 +95,10 @@ class DatasetSpec(Section):
         int | None,
         Field(ge=2, description="a number of rows from 2 up; classes with fewer become one, 'other'"),
     ] = None
+    positive_class: Annotated[
+        str | int | bool | None,
+        Field(description="one of two classes, which thresholds, curves and explanations are about"),
+    ] = None
     weights: Annotated[str | None, Field(description="the name of the column of row weights")] = None
     features: Annotated[
         Annotated[list[str], Field(min_length=1)]

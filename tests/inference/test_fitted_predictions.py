@@ -20,6 +20,7 @@ from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.fitted_outputs import Fitted, Intervals
 from mlpcli.errors import SpecError
 from mlpcli.spec.load import load_spec
+from tests.bare_runs import train_bare
 from tests.conftest import Result
 
 Array = NDArray[Any]
@@ -238,6 +239,34 @@ def test_each_of_several_outputs_has_what_fits_it(mlpcli: Cli, tmp_path: Path) -
     resolved = (run / "resolved.yaml").read_text()
     assert load_spec(run / "resolved.yaml").spec.predict == load_spec(tmp_path / "pair.yaml").spec.predict
     assert "min_recall" not in resolved
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "network"),
+    [
+        ("y", "layers: [Dense: {units: 1}]\nloss: mse\n"),
+        ("y", "layers: [Dense: {units: 3}]\nloss: {Quantile: {quantiles: [0.1, 0.5, 0.9]}}\n"),
+        ("kind", "layers: [Dense: {units: 2, activation: softmax}]\n"),
+        ("[y, z]", "layers: [Dense: {units: 2}]\nloss: mse\n"),
+    ],
+)
+def test_a_file_of_bad_rows_alone_has_no_prediction(
+    mlpcli: Cli, tmp_path: Path, target: str, network: str
+) -> None:
+    lines = [f"{i % 17},{i * 7 % 13},{'ab'[i % 2]},{i % 5}" for i in range(120)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,kind,z", *lines]) + "\n")
+    spec = tmp_path / "t.yaml"
+    data = f"dataset: {{path: t.csv, target: {target}, features: [x]}}\n"
+    spec.write_text(f"{data}{network}fit: {{epochs: 1, engine: graph}}\npredict: {{intervals: 0.8}}\n")
+    run = train_bare(spec, tmp_path / "runs")
+    (tmp_path / "bad.csv").write_text("x\nsoon\nlater\n")
+    for ending in ("csv", "parquet", "npy"):
+        out, rejects = tmp_path / f"out.{ending}", tmp_path / f"rejects_{ending}.csv"
+        found = mlpcli("predict", run.folder, tmp_path / "bad.csv", "-o", out, "--rejects", rejects)
+        assert (found.status, "internal error" in found.err) == (0, False), found.err
+        assert rejects.read_text().count("must be a number") == 2
+        assert out.exists()
 
 
 def test_a_run_without_the_section_is_as_before(tiny_run: Path) -> None:

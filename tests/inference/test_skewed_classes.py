@@ -122,7 +122,7 @@ def test_init_writes_a_threshold_for_a_rare_class_and_estimators_leave_it_out(
     ("counts", "last"),
     [
         ({"no": 3000, "yes": 300}, "predict: {threshold: {metric: f1}}"),
-        ({"fraud": 300, "ok": 3000}, "predict: {threshold: {metric: balanced_accuracy}}"),
+        ({"fraud": 300, "ok": 3000}, "predict: {threshold: {metric: f1}}"),
         ({"no": 3000, "yes": 30}, "# predict: {threshold: {metric: f1}}"),  # 5 validation rows
         ({"no": 300, "yes": 200}, None),
         ({"a": 3000, "b": 300, "c": 300}, None),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlpcli.data.inspect.effort import Effort
-from mlpcli.data.inspect.rare_class import threshold_lines
+from mlpcli.data.inspect.rare_class import positive_lines, threshold_lines
 from mlpcli.data.inspect.survey import are_imbalanced
 from mlpcli.data.inspect.survey_images import ImageSurvey
 from mlpcli.errors import DataError, Problem
@@ -135,6 +135,8 @@ def _dataset(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterat
     if source.column:
         yield f"  target: {source.target}"
         yield f"  features: {{{source.column}: image}}"
+    if not source.numbers:
+        yield from positive_lines({name: count for name, count in _counts(survey).items() if count})
     yield _line(f"image_size: [{height}, {width}]", f"height, width; the files have {sizes_found(survey)}")
     if survey.is_gray:
         yield _line("color_mode: grayscale", "or rgb, rgba")

@@ -15,6 +15,7 @@ from mlpcli.data.inspect.propose_network import Apart, propose_network, validati
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_features
 from mlpcli.data.inspect.propose_splits import ProposedSplit, uncovered_parts, used_columns
 from mlpcli.data.inspect.propose_text import text_note, text_settings
+from mlpcli.data.inspect.rare_class import positive_lines
 from mlpcli.data.inspect.survey import Survey, invalid_cells
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.errors import DataError, Problem, listing
@@ -257,6 +258,7 @@ def _target(survey: Survey, profile: Profile) -> Iterator[str]:
             names = listing([f"{name!r} ({count})" for name, count in rare.items()], 3)
             yield f"  # too few rows to be in every split: {_comment(names)}"
             yield f"  # target_min_count: {MIN_CLASS_ROWS}       # would make them one class, 'other'"
+        yield from positive_lines(survey.class_counts)
         yield from _left_out(survey)
         return
     assert profile.numbers is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mlpcli.printable import quoted, shortened
-from mlpcli.spec.predictions import threshold_metric
 
 RARE = 5
 """With more rows of the other class for each of its own, it is more probable than not in few rows."""
@@ -16,6 +15,25 @@ LEAST_ROWS = 10
 MAX_NAME = 60
 
 
+def _rare(counts: Mapping[str, int]) -> str | None:
+    """Return the rare one of two classes; None where neither is."""
+    if len(counts) != 2:
+        return None
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    return least if counts[most] > RARE * counts[least] else None
+
+
+def positive_lines(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield the key of `dataset` that makes a rare first class the positive one.
+
+    Args:
+        counts: the rows of each class, in the order of the classes.
+    """
+    least = _rare(counts)
+    if least is not None and next(iter(counts)) == least:
+        yield f"  positive_class: {quoted(least)}  # the rare one, which thresholds and curves are about"
+
+
 def threshold_lines(counts: Mapping[str, int], held_out: float) -> Iterator[str]:
     """Yield from which probability on a class is predicted; nothing where neither of two classes is rare.
 
@@ -23,14 +41,11 @@ def threshold_lines(counts: Mapping[str, int], held_out: float) -> Iterator[str]
         counts: the rows of each class, in the order of the classes.
         held_out: the share of all rows that are validation rows.
     """
-    if len(counts) != 2:
+    least = _rare(counts)
+    if least is None:
         return
-    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-    if counts[most] <= RARE * counts[least]:
-        return
-    metric = threshold_metric([*counts].index(least))
     name = shortened(quoted(least), MAX_NAME)
-    line = f"predict: {{threshold: {{metric: {metric}}}}}"
+    line = "predict: {threshold: {metric: f1}}"
     if counts[least] * held_out < LEAST_ROWS:
         yield f"# {name} is rare, and may never be predicted; to predict it from a lower probability on:"
         yield f"# {line}"

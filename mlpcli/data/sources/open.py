@@ -260,7 +260,7 @@ def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
         problems += feature_problems(spec.features, source.features, source.target)
     problems += [
         Problem("is for files, a built-in dataset is used unchanged", path=("dataset", key))
-        for key in (*TABLE_KEYS[1:], "target_min_count")
+        for key in (*TABLE_KEYS[1:], "target_min_count", "positive_class")
         if getattr(spec, key) is not None
     ]
     problems += no_column_problems(spec, "a built-in dataset")
