@@ -67,13 +67,25 @@ def test_the_proposed_inputs_read_sentences_that_become_texts_as_a_note_of_init_
 ) -> None:
     rows = [
         row | {"review": f"{FILLING[place % 5]} wirklich sehr {GOOD[place % 3]}"}
-        for place, row in enumerate(_rows(60, 2))
+        for place, row in enumerate(_rows(150, 2))
     ]
     spec = tmp_path / "s.yaml"
     made = mlpcli("init", _write(tmp_path / "t.csv", rows), "--target", "stars", "-o", spec, "--json")
     assert "for their words: features: {review: {kind: text}}" in made.out
     inputs = yaml.safe_load(spec.read_text(encoding="utf-8"))["inputs"]
     assert inputs["others"]["kinds"] == ["categorical", "boolean", "text", "missing"]
+
+
+def test_sentences_that_few_rows_share_are_texts_though_they_are_few(mlpcli: Cli, tmp_path: Path) -> None:
+    rows = [
+        row | {"review": f"{FILLING[place % 5]} wirklich sehr {GOOD[place % 4]}"}
+        for place, row in enumerate(_rows(60, 2))
+    ]
+    spec = tmp_path / "s.yaml"
+    made = mlpcli("init", _write(tmp_path / "t.csv", rows), "--target", "stars", "-o", spec, "--json")
+    assert made.status == 0, made.err
+    assert "taken for categories" not in made.out
+    assert yaml.safe_load(spec.read_text(encoding="utf-8"))["dataset"]["features"]["review"]["kind"] == "text"
 
 
 def test_a_spec_that_does_not_name_sentences_leaves_them_out_and_says_how_to_use_them(

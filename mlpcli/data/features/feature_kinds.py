@@ -26,6 +26,9 @@ MAX_CATEGORIES = 10_000
 MAX_CATEGORY_LENGTH = 50
 """Texts whose mean length is above this, in characters, are prose and not categories."""
 
+ROWS_PER_SENTENCE = 5
+"""Sentences with fewer rows each in the mean are texts for `init`, also where few enough for categories."""
+
 MAX_EMBEDDING_WIDTH = 50
 
 MAX_PLAIN = 1e15
@@ -134,6 +137,8 @@ class _Choice:
             words = f"sentences, {len(profile.counts):,} distinct in {profile.rows:,} rows"
             given = FeatureSpec(kind="text") if self.sentences else given
             why = "" if self.sentences else f"{words}; {{kind: text}} would use their words"
+        elif self.sentences and not (why or given.kind) and _are_rare_sentences(profile):
+            given = FeatureSpec(kind="text")
         if not why:
             self._use(name, column, given, profile, path)
         elif name in self.named:
@@ -152,6 +157,11 @@ class _Choice:
             self.notes.append(_of_few_sentences(name, profile))
         if used.kind == "date":
             self.notes += date_notes(profile, column, used.format or "", guessed=not given.format)
+
+
+def _are_rare_sentences(profile: Profile) -> bool:
+    """Return whether a column holds sentences that few rows share, of which only the words tell more."""
+    return holds_sentences(profile) and profile.present < ROWS_PER_SENTENCE * len(profile.counts)
 
 
 def _of_few_sentences(name: str, profile: Profile) -> str:
