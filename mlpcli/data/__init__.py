@@ -31,8 +31,8 @@ The modules beside them:
   fitted to turn outputs into predictions: `fitted_outputs`, `interval_curve`.
 - New rows: `new_rows`, `stream` (in chunks, for predictions), `rows` (with targets, at once),
   `given_rows` (of a request), `id_rows` (whole numbers), `new_notation` (of their numbers);
-  chunks of another size: `narrow_blocks`, `regroup`; predictions to
-  files: `writers`, `formats`.
+  chunks of another size: `narrow_blocks`, `regroup`; what is wrong in all chunks: `refused_rows`;
+  predictions to files: `writers`, `formats`.
 - Rows as a person knows them: `raw_columns`, `shown_columns`, `column_values`, `row_names`,
   `written_targets`.
 """

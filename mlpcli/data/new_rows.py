@@ -11,14 +11,14 @@ from mlpcli.data import stream
 from mlpcli.data.contract_columns import kept_columns
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.images.new_images import NamedImages, find_images, image_batches, reading_for, shown_name
-from mlpcli.data.readers.broken_rules import raise_row_errors
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, is_table, named_files
-from mlpcli.data.readers.row_errors import REJECTS, RowError
+from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.readers.tables import check_columns, open_tables, read_table
+from mlpcli.data.refused_rows import all_parts, refuse
 from mlpcli.data.sources.image_columns import FilesOrigin, files_of_column
 from mlpcli.data.stream import Chunk, ReadOptions, screened
-from mlpcli.data.types import ArrowColumn
+from mlpcli.data.types import Array, ArrowColumn
 
 
 @contextmanager
@@ -78,12 +78,16 @@ def _of_table(paths: Sequence[Path], label: str, options: ReadOptions) -> Iterat
 def _chunks(
     found: NamedImages, reading: ImageReading, kept: Mapping[str, ArrowColumn], options: ReadOptions
 ) -> Iterator[Chunk]:
-    for pixels, places, broken in image_batches(found.files, reading, options.contract.shape):
-        if broken and not options.reject:
-            raise_row_errors(found.origin, broken, way_out=REJECTS)
+    def chunk(batch: tuple[Array, Array, list[RowError]]) -> Chunk:
+        pixels, places, broken = batch
+        if not options.reject:
+            refuse(broken)
         taken = {name: column.take(places) for name, column in kept.items()}
         errors = [_named(each.row, each.rule, found) for each in broken]
-        yield screened(Chunk(pixels, taken, rejected=errors), places, found.origin, options)
+        return screened(Chunk(pixels, taken, rejected=errors), places, found.origin, options)
+
+    batches = image_batches(found.files, reading, options.contract.shape)
+    yield from all_parts(found.origin, batches, chunk)
 
 
 def _named(row: int, rule: str, found: NamedImages) -> RowError:

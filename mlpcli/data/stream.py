@@ -26,7 +26,7 @@ from mlpcli.data.image_blocks import encodable_blocks
 from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.batch_table import BATCH_ROWS
-from mlpcli.data.readers.broken_rules import RowErrors, raise_row_errors
+from mlpcli.data.readers.broken_rules import RowErrors
 from mlpcli.data.readers.delimited import TextOrigin, delimiter_of
 from mlpcli.data.readers.delimited_stream import Block, BlockReader, with_cells
 from mlpcli.data.readers.dialect import PLAIN, Dialect
@@ -37,13 +37,9 @@ from mlpcli.data.readers.parquet import parquet_batches
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, labels_of
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.row_errors import (
-    REJECTS,
-    NoRowsError,
-    Origin,
-    RowError,
-)
+from mlpcli.data.readers.row_errors import NoRowsError, Origin, RowError
 from mlpcli.data.readers.tables import TableFile, check_model_columns, open_table
+from mlpcli.data.refused_rows import all_parts, refuse
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
 from mlpcli.data.sources.array_source import fit_shape
 from mlpcli.data.types import Array, ArrowColumn
@@ -173,7 +169,7 @@ def _open_file(source: Path, keys: tuple[FolderKey, ...], options: ReadOptions) 
         yield _npy_chunks(source, options)
     else:
         kept_columns((), options.keep, str(source))
-        yield iter([_npz_chunk(source, options)])
+        yield all_parts(Origin(str(source)), [source], lambda part: _npz_chunk(part, options))
 
 
 def _dialect(options: ReadOptions) -> Dialect:
@@ -196,11 +192,17 @@ def _text_chunks(
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     inside = names_in_file(columns, file.keys, file.own_names)
     numbers = [name for name in preprocessor.names if name not in text and name in inside]
-    for block in reader.blocks(inside, text=text & {*inside}, numbers=numbers):
-        keyed = _with_keys(block, columns, file)
-        for part in encodable_blocks(keyed, preprocessor, source):
-            chunk = encode_block(part, preprocessor, origin, options)
-            yield replace(chunk, rejected=with_cells(chunk.rejected, block, reader.header))
+    parts = (
+        (block, part)
+        for block in reader.blocks(inside, text=text & {*inside}, numbers=numbers)
+        for part in encodable_blocks(_with_keys(block, columns, file), preprocessor, source)
+    )
+
+    def encode(part: tuple[Block, Block]) -> Chunk:
+        chunk = encode_block(part[1], preprocessor, origin, options)
+        return replace(chunk, rejected=with_cells(chunk.rejected, part[0], reader.header))
+
+    yield from all_parts(origin, parts, encode)
     options.counts.notes += filter(None, (*reader.header.notes, reader.note))
 
 
@@ -219,19 +221,28 @@ def _batch_chunks(source: Path, options: ReadOptions, keys: tuple[FolderKey, ...
     preprocessor = table_preprocessor(file.names, file.origin, options)
     check_width(file.own_names, options.contract, file.origin)
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
+    parts = (
+        part
+        for block in _batch_blocks(file, source, columns)
+        for part in encodable_blocks(block, preprocessor, source)
+    )
+    yield from all_parts(
+        file.origin, parts, lambda part: encode_block(part, preprocessor, file.origin, options)
+    )
+    options.counts.notes += file.notes
+
+
+def _batch_blocks(file: TableFile, source: Path, columns: Sequence[str]) -> Iterator[Block]:
+    """Yield the batches of rows of a file as blocks."""
     inside = names_in_file(columns, file.keys, file.own_names)
-    first = 0
     batches = (
         parquet_batches(source, inside, file.origin) if file.reader is None else file.reader.batches(inside)
     )
+    first = 0
     for batch in batches:
         rows = len(batch[inside[0]])
-        positions = first + np.arange(rows)
+        yield _with_keys(Block(batch, first + np.arange(rows)), columns, file)
         first += rows
-        block = _with_keys(Block(batch, positions), columns, file)
-        for part in encodable_blocks(block, preprocessor, source):
-            yield encode_block(part, preprocessor, file.origin, options)
-    options.counts.notes += file.notes
 
 
 def _npz_chunk(source: Path, options: ReadOptions) -> Chunk:
@@ -251,11 +262,14 @@ def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
     """Yield rows of an array that stays on disk except for the current chunk."""
     kept_columns((), options.keep, str(source))
     with open_npy(source, str(source)) as (array, origin):
-        for start in range(0, len(array), BATCH_ROWS):
+
+        def read(start: int) -> Chunk:
             wide = options.contract.preprocessor is not None
             piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start, wide=wide)
             cells = _cells_of_array(piece) if options.cells else ()
-            yield _array_chunk(piece, cells, start + np.arange(len(piece)), origin, options)
+            return _array_chunk(piece, cells, start + np.arange(len(piece)), origin, options)
+
+        yield from all_parts(origin, range(0, len(array), BATCH_ROWS), read)
 
 
 def _array_chunk(
@@ -277,7 +291,7 @@ def _array_chunk(
     found = id_errors(x, positions)
     errors = [error for _, error in found]
     if not options.reject:
-        raise_row_errors(origin, errors, way_out=REJECTS)
+        refuse(errors)
     stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in found])
     chunk = replace(Chunk(as_ids(x), {}, cells=cells).take(stay), rejected=errors)
     return screened(chunk, positions[stay], origin, options)
@@ -310,7 +324,7 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
     raw = tuple(block.columns[name] for name in preprocessor.names) if options.cells else ()
     if not len(block.positions):
         if not options.reject:
-            raise_row_errors(origin, block.ragged, way_out=REJECTS)
+            refuse(block.ragged)
         empty_rows = np.empty((0, *options.contract.shape), np.float32)
         return Chunk(empty_rows, kept, rejected=block.ragged, cells=raw)
     columns = preprocessor.columns({**block.columns, **block.pixels})
@@ -326,7 +340,7 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
     wrong = [error for _, error in of_ids]
     if not options.reject and (block.ragged or result.rejected or wrong):
         cells = cell_errors(preprocessor, result.rejected, columns, block.positions, origin)
-        raise_row_errors(origin, cells.with_more(RowErrors([*block.ragged, *wrong])), way_out=REJECTS)
+        refuse(cells.with_more(RowErrors([*block.ragged, *wrong])))
     if not result.rejected and not wrong:
         options.counts.add(encoded.found)
         return screened(Chunk(x, kept, empty, block.ragged, raw), block.positions, origin, options)
@@ -358,7 +372,7 @@ def screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOption
         return chunk
     row_errors = [replace(each, row=int(positions[each.row])) for each in found]
     if not options.reject:
-        raise_row_errors(origin, row_errors, way_out=REJECTS)
+        refuse(row_errors)
     stay = np.setdiff1d(np.arange(len(chunk)), [each.row for each in found])
     return replace(chunk.take(stay), rejected=[*chunk.rejected, *row_errors])
 

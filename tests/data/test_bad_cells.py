@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import Request, load_dataset
 from mlpcli.data.readers.broken_rules import MAX_DESCRIBED, RowErrors
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin, RowError
+from mlpcli.data.stream import ReadOptions, open_rows
 from mlpcli.errors import DataError
 from mlpcli.serving import forms
 from mlpcli.spec.schema import DatasetSpec
@@ -96,6 +98,34 @@ def test_positions_in_an_array_are_one_problem(tmp_path: Path) -> None:
         "t.npz rows 3, 6, 8 and 1 more, array 'x' at [1, 1], [0, 3], [2, 2], ...: must be a finite number, "
         "received nan"
     )
+
+
+def _predicted(path: Path) -> tuple[int, list[str]]:
+    """Return how many rows of a file are read for predictions, and what is said of the others."""
+    contract = Contract("table", ("a", "b"), (2,), "float32", (Output(("y",), "numbers"),))
+    found: list[int] = []
+    with open_rows(path, ReadOptions(contract)) as chunks, pytest.raises(DataError) as error:
+        found.extend(len(chunk) for chunk in chunks)
+    return sum(found), [problem.headline().partition(f"{path} ")[2] for problem in error.value.problems]
+
+
+def test_the_errors_of_all_parts_of_a_file_are_told_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlpcli.data.readers.delimited_stream.BLOCK_BYTES", 400)
+    lines = [f"{'x' if row % 300 == 150 else row},{'y' if row == 700 else 1}" for row in range(1000)]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "\n".join(lines) + "\n")
+    monkeypatch.setattr("mlpcli.data.refused_rows.MOST_PARTS", 1000)
+    read, told = _predicted(path)
+    assert 0 < read <= 150
+    assert told == [
+        "rows 151 (line 152), 451 (line 452) and 751 (line 752), column 'a': must be a number, received 'x'",
+        "row 701 (line 702), column 'b': must be a number, received 'y'; --rejects FILE writes such rows there and goes on",
+    ]  # fmt: skip
+    monkeypatch.setattr("mlpcli.data.refused_rows.MOST_PARTS", 2)
+    _, (line,) = _predicted(path)
+    assert line.startswith("rows 151 (line 152) and perhaps more, column 'a': must be a number")
 
 
 def test_an_answer_to_a_request_says_each_problem_once() -> None:

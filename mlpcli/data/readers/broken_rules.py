@@ -34,7 +34,7 @@ class BrokenRule:
     def more(self, shown: int) -> str:
         """Return what counts the rows beyond those that are shown; empty where there are none."""
         if self.count <= shown:
-            return ""
+            return "" if self.exact else "perhaps more"
         return f"{'' if self.exact else 'at least '}{self.count - shown:,} more"
 
     def received(self) -> object:
@@ -129,6 +129,12 @@ class RowErrors:
         for key, each in ((key, each) for errors in (self, *others) for key, each in errors.broken.items()):
             both._extend(key, each)
         return both
+
+    def at_least(self) -> RowErrors:
+        """Return these as errors of which there may be more."""
+        found = RowErrors()
+        found.broken = {key: replace(each, exact=False) for key, each in self.broken.items()}
+        return found
 
     def problems(self, origin: Origin) -> list[Problem]:
         """Return a problem for each rule that is broken in one place, and one that counts the others.
