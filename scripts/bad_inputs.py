@@ -140,7 +140,7 @@ TABLES = [
     Case("a kind that no cell has", _swap("target: y}", "target: y, features: {a: numeric, b: numeric}}"),
          rows=ROWS.replace("a,b,y\n", "a,b,y\n").replace(",0.5,", ",low,").replace(",1.0,", ",high,")
          .replace(",0.0,", ",none,")),
-    Case("a row with too few cells", rows=ROWS + "1,2\n1,2,3,4\n"),
+    Case("rows with too few and too many cells", rows=ROWS + "1,2\n1,2,3,4\n"),
     Case("infinity", rows=ROWS + "1,inf,0\n"),
     Case("a number that float32 cannot hold", rows=ROWS + "1,1e39,0\n"),
     Case("a target that is missing", rows=ROWS + "1,2,\n"),
