@@ -1,4 +1,4 @@
-"""How long the importance of columns takes, beside scikit-learn's `permutation_importance`.
+"""How long the importance of columns takes, beside scikit-learn's `permutation_importance`; and single rows.
 
     python scripts/bench_explain.py [--rows 10000] [--columns 20] [--hidden 128,64] [--times 3]
 
@@ -6,6 +6,9 @@ Makes a table, trains a dense network of some layers with mlpcli and scikit-lear
 size, and then measures, in turn, the whole of `explain_run` (reading the data, importance with intervals, of
 correlated columns together, and dependence; TensorFlow is already imported) and `permutation_importance`
 with the same rows and repeats. Prints seconds and the ratio of the medians.
+
+With --predictions it measures instead what `predict --explain` takes for each 1,000 rows, in processor time:
+of so many rows, after the start and the first rows, with which the network is compiled.
 """
 
 from __future__ import annotations
@@ -42,11 +45,17 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--hidden", default="128,64", help="units of the hidden layers")
     parser.add_argument("--times", type=int, default=3, help="how often each is measured")
+    parser.add_argument("--predictions", type=int, help="rows whose predictions are explained")
     given = parser.parse_args()
     hidden = [int(each) for each in given.hidden.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         x, y = make_table(Path(folder), given.rows, given.columns)
         ours = our_explanation(Path(folder), given.rows, hidden)
+        if given.predictions:
+            took = explained_predictions(Path(folder), given.predictions)
+            print(f"{given.columns} columns, hidden layers {given.hidden}: predict --explain takes")
+            print(f"{took:.1f} s of processor time for 1,000 rows")
+            return
         theirs = sklearn_importance(x, y, given.rows, hidden)
         found: dict[str, list[float]] = {"mlpcli explain": [], "permutation_importance": []}
         for _ in range(given.times):
@@ -91,6 +100,25 @@ def our_explanation(folder: Path, rows: int, hidden: list[int]) -> Callable[[], 
     quick = TrainOptions(saved_model=False, figures=False, baseline=False)
     train_into(prepare(load_spec(folder / "bench.yaml")).job(run, Watcher(), options=quick))
     return lambda: explain_run(open_run(run), repeats=REPEATS, rows=rows)
+
+
+def explained_predictions(folder: Path, rows: int) -> float:
+    """Return the seconds of processor time that 1,000 explained rows take."""
+    from mlpcli.data.writers import TableWriter
+    from mlpcli.inference.predict import PredictOptions, predict_run
+    from mlpcli.runs.explanation import ExplainOptions
+    from mlpcli.runs.folder import open_run
+
+    lines = (folder / "rows.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "new.csv").write_text("".join(lines[: rows + 1]), encoding="utf-8")
+    done: list[tuple[int, float]] = []
+    options = PredictOptions(
+        explain=ExplainOptions(), progress=lambda rows, _: done.append((rows, time.process_time()))
+    )
+    predict_run(open_run(folder / "run"), folder / "new.csv", TableWriter(), options=options)
+    first = next(place for place, (count, _) in enumerate(done) if count >= rows // 4)
+    (start, began), (stop, ended) = done[first], done[-1]
+    return 1000 * (ended - began) / (stop - start)
 
 
 def sklearn_importance(x: np.ndarray, y: np.ndarray, rows: int, hidden: list[int]) -> Callable[[], object]:

@@ -172,8 +172,8 @@ def _predict_and_show(
 ) -> None:
     from mlpcli.report import predict as report
 
-    with report.PredictionReport() as progress:
-        options = replace(options, progress=progress.rows)
+    with report.PredictionReport("explained" if options.explain else "predicted") as progress:
+        options = replace(options, progress=progress.rows, forecast=progress.forecast)
         summary, rows = _predict(run, data, target, options, collect=json, lines=lines)
     _show(run, summary, rows, target, options, json=json)
 

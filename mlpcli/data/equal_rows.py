@@ -52,6 +52,20 @@ def _bits(values: Array) -> Array:
     return values.astype(np.uint64)
 
 
+def distinct_rows(table: Array) -> tuple[Array, Array]:
+    """Return the distinct rows of a table, and for each of its rows the position of the equal one among them.
+
+    Equal are rows of the same bits: 0.0 and -0.0 are two.
+
+    Args:
+        table: (rows, width).
+    """
+    table = np.ascontiguousarray(table)
+    rows = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))[:, 0]
+    _, first, places = np.unique(rows, return_index=True, return_inverse=True)
+    return table[first], places
+
+
 def equal_rows(these: Sequence[Array], others: Sequence[Array]) -> tuple[Array, Array]:
     """Find the rows that are also among others.
 

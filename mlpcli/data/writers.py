@@ -102,6 +102,7 @@ class DelimitedWriter(PredictionWriter):
         _, ends, content = lines.buffers()
         offsets = np.frombuffer(ends, np.int64)[lines.offset : lines.offset + len(lines) + 1]
         self.file.write(memoryview(content)[offsets[0] : offsets[-1]])
+        self.file.flush()  # who reads a pipe sees rows as they are explained
 
     def _cells(self, column: pa.Array) -> pa.Array:
         """Return a column as text, quoted where a cell holds a delimiter, a quote or a line break."""
@@ -150,9 +151,14 @@ class JsonLinesWriter(PredictionWriter):
         """Write some rows."""
         for row in plain_rows(columns):
             self.file.write(json_text(row, indent=None).encode() + b"\n")
+        self.file.flush()
 
     def close(self) -> None:
         """Do nothing: every chunk is written at once."""
+
+
+GROUP_ROWS = 4096
+"""Rows of a row group of a Parquet file at least: explained rows come a few at a time."""
 
 
 class ParquetWriter(PredictionWriter):
@@ -160,20 +166,31 @@ class ParquetWriter(PredictionWriter):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._waiting: list[pa.Table] = []
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
-        """Write some rows as a row group."""
+        """Write some rows, as a row group once they are enough."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         table = pa.table(dict(columns))
         if self._writer is None:
             self._writer = pq.ParquetWriter(arrow_source(self.path, "wb"), table.schema)
-        self._writer.write_table(table.cast(self._writer.schema))
+        self._waiting.append(table.cast(self._writer.schema))
+        if sum(map(len, self._waiting)) >= GROUP_ROWS:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        if self._writer is not None and self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+            self._waiting = []
 
     def close(self) -> None:
-        """Write the footer."""
+        """Write the last rows and the footer."""
+        self._write_group()
         if self._writer is not None:
             self._writer.close()
 

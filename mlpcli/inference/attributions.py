@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from mlpcli.data.equal_rows import distinct_rows
 from mlpcli.data.raw_columns import column_places, places_beside_images, values_at
 from mlpcli.data.stored.sampled_rows import sampled_split
 from mlpcli.data.types import Array, Arrays
@@ -19,17 +19,19 @@ from mlpcli.inference.own_data import own_data
 from mlpcli.model.trained_model import TrainedModel
 from mlpcli.runs.explanation import ExplainOptions
 from mlpcli.statistics.shapley import Attribution, Coalitions
+from mlpcli.training import compiled
 
 CORRELATION_ROWS = 5000
 """Training rows by which columns are found to be correlated."""
 
-AT_ONCE = 32_768
-"""Rows of coalitions that are predicted in one call."""
+AT_ONCE = 131_072
+"""Rows of coalitions of one call. Of these only the distinct ones are predicted."""
+
+WORTH_XLA = 50_000
+"""Rows of coalitions after which compiling the network by XLA takes less time than it saves."""
 
 VALUES_AT_ONCE = 8_000_000
 """Values of such rows that are held at once: wide rows go in smaller calls."""
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -82,22 +84,33 @@ class Explainer:
         )
         self.owner = positions(self.groups, places, rows.shape[1])
         self.coalitions = Coalitions(len(self.groups), len(self.background), trained.spec.seed)
+        self._batches = compiled.FixedBatches(trained.model)
+        self._predicted = 0
 
     @cached_property
     def _background_units(self) -> Array:
         return self._units(self.background)
 
     def _units(self, flat: Array) -> Array:
-        found = predict_outputs(self.trained, self.trained.contract.take_inputs(flat))
-        return units_of(self.trained, found)
+        """Return what could be explained of rows, (rows, units); equal rows are predicted once."""
+        rows, places = distinct_rows(flat)
+        self._predicted += len(rows)
+        batches = self._batches if self._predicted > WORTH_XLA else None
+        found = predict_outputs(self.trained, self.trained.contract.take_inputs(rows), batches)
+        return np.asarray(units_of(self.trained, found)[places])
 
-    def explain(self, x: Array, outputs: Arrays, progress: Progress = lambda rows: None) -> Attributions:
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows are explained in about a second or a few: all their coalitions in one call."""
+        at_once = max(1, min(AT_ONCE, VALUES_AT_ONCE // int(self.background.shape[1])))
+        return max(1, at_once // (max(1, self.coalitions.each) * len(self.background)))
+
+    def explain(self, x: Array, outputs: Arrays) -> Attributions:
         """Explain the predictions of some rows.
 
         Args:
             x: (rows, width), flat.
             outputs: what `predict_outputs` returns for them.
-            progress: called with the number of rows that are explained so far.
         """
         chosen = chosen_units(self.trained, outputs, self.explained)
         whole = np.take_along_axis(units_of(self.trained, outputs), chosen, axis=1)
@@ -107,7 +120,6 @@ class Explainer:
         for first in range(0, len(x), at_once):
             some = slice(first, first + at_once)
             found.append(self._explain(x[some], whole[some], chosen[some], max(1, at_once // len(x[some]))))
-            progress(min(first + at_once, len(x)))
         shape = (0, len(self.groups), len(self.explained))
         nothing = [Attribution(self.coalitions, np.empty(shape), np.empty(shape), np.empty((0, shape[2])), 1)]
         parts = found or nothing

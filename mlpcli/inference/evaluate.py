@@ -233,18 +233,22 @@ def _output_scores(output: Output, truth: Array, predicted: Array, seed: int | N
     return OutputScores(output.name, scores, table)
 
 
-def predict_outputs(trained: TrainedModel, x: Arrays) -> Arrays:
+def predict_outputs(trained: TrainedModel, x: Arrays, batches: compiled.FixedBatches | None = None) -> Arrays:
     """Predict rows.
 
     Args:
         trained: the model.
         x: (rows, *shape) inputs; by name where inputs have names.
+        batches: of the same model, for very many rows; None for `compiled.predict`.
 
     Returns:
         (rows, outputs), by name where outputs have names: probabilities where the target is a class, values
         in the target's own units where it is a number. Float32; float64 where the target was scaled.
     """
-    outputs = compiled.predict(trained.model, x, batch_size=BATCH_ROWS)
+    if batches is None:
+        outputs = compiled.predict(trained.model, x, batch_size=BATCH_ROWS)
+    else:
+        outputs = batches.predict(x)
     found = final_outputs(trained.spec, trained.contract, outputs)
     arrays: Arrays = keras.tree.map_structure(_plain, found)
     return arrays

@@ -29,22 +29,24 @@ class ChunkExplainer:
         self.names: tuple[str, ...] = ()
         self.lines: tuple[str, ...] = ()
 
-    def columns(
-        self, chunk: Chunk, outputs: Arrays, names: tuple[str, ...], progress: Callable[[int], None]
-    ) -> dict[str, pa.Array]:
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows are worth a call of `columns`."""
+        return self.explainer.rows_at_once
+
+    def columns(self, chunk: Chunk, outputs: Arrays, names: tuple[str, ...]) -> dict[str, pa.Array]:
         """Return the columns that explain the predictions of a chunk.
 
         Args:
             chunk: the rows.
             outputs: what `predict_outputs` returns for them.
             names: the columns that are written already.
-            progress: called with the number of rows that are explained so far.
         """
         some, predicted = chunk, outputs
         if chunk.empty is not None and chunk.empty.any():
             known = np.flatnonzero(~chunk.empty)
             some, predicted = chunk.take(known), take_outputs(outputs, known)
-        found = self.explainer.explain(some.x, predicted, progress)
+        found = self.explainer.explain(some.x, predicted)
         written = attribution_columns(self.explainer, found, some.cells, names)
         if len(some):
             self.residual = max(self.residual, written.residual)
@@ -69,7 +71,42 @@ class ChunkExplainer:
         )
 
 
-def take_outputs(outputs: Arrays, rows: Array) -> Arrays:
+class Forecast:
+    """Says once how long explanations take, as soon as some rows have shown it.
+
+    The first part is left out, unless it takes long by itself: with it the network is compiled.
+    """
+
+    LONG_SECONDS = 5.0
+
+    def __init__(self, say: Callable[[float, int | None], None], unit: int) -> None:
+        """Take what is needed to say it.
+
+        Args:
+            say: called with the seconds for a row, and how many rows follow; None where that is not known.
+            unit: every chunk but the last has a multiple of so many rows.
+        """
+        self.say, self.unit = say, unit
+        self.parts = 0
+        self.said = False
+
+    def add(self, rows: int, seconds: float, done: int, of: int) -> None:
+        """Take the duration of a part.
+
+        Args:
+            rows: of the part.
+            seconds: that it took.
+            done: how many rows of its chunk are explained.
+            of: the rows of the chunk.
+        """
+        self.parts += 1
+        if self.said or not rows or (self.parts == 1 and seconds < self.LONG_SECONDS):
+            return
+        self.said = True
+        self.say(seconds / rows, of - done if of % self.unit else None)
+
+
+def take_outputs(outputs: Arrays, rows: Array | slice) -> Arrays:
     """Return the outputs of some rows."""
     if isinstance(outputs, dict):
         return {name: each[rows] for name, each in outputs.items()}

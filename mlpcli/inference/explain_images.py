@@ -19,7 +19,7 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.free_names import free_name
 from mlpcli.inference.attribution_columns import left_empty
-from mlpcli.inference.evaluate import predict_outputs, values_of
+from mlpcli.inference.evaluate import BATCH_ROWS, predict_outputs, values_of
 from mlpcli.inference.explain_chunks import take_outputs
 from mlpcli.inference.own_data import own_data, own_split
 from mlpcli.inference.saliency import Saliency, SaliencyExplainer
@@ -39,6 +39,9 @@ SHOWN = 12
 
 MOST_PICTURES = 100
 """Rows of `predict --explain` that are drawn."""
+
+DRAWN_AT_ONCE = 4
+"""Images after which their lines are shown."""
 
 MOST_SEARCHED = 10_000
 """Rows among which the most wrong ones are found."""
@@ -161,22 +164,24 @@ class ImageExplainer:
         self.names: tuple[str, ...] = ()
         self.lines: tuple[str, ...] = ()
 
-    def columns(
-        self, chunk: Chunk, outputs: Arrays, names: tuple[str, ...], progress: Callable[[int], None]
-    ) -> dict[str, pa.Array]:
+    @property
+    def rows_at_once(self) -> int:
+        """How many images are worth a call of `columns`: few while they are drawn."""
+        return DRAWN_AT_ONCE if self.drawn < MOST_PICTURES else BATCH_ROWS
+
+    def columns(self, chunk: Chunk, outputs: Arrays, names: tuple[str, ...]) -> dict[str, pa.Array]:
         """Draw the images of a chunk; return the columns that say what was explained, and where it is drawn.
 
         Args:
             chunk: the rows.
             outputs: what `predict_outputs` returns for them.
             names: the columns that are written already.
-            progress: called with the number of rows that are explained so far.
         """
         known = np.ones(len(chunk), bool) if chunk.empty is None else ~chunk.empty
         places = np.flatnonzero(known)[: MOST_PICTURES - self.drawn]
         left = np.ones(len(chunk), bool)
         left[places] = False
-        found = [self._explain(chunk, outputs, place, progress) for place in places]
+        found = [self._explain(chunk, outputs, place) for place in places]
         self.rows += len(chunk)
         columns = _columns(found, self.explainer.explained.units != ("",))
         filled = left_empty(columns, left)
@@ -185,9 +190,7 @@ class ImageExplainer:
         self.names, self.lines = tuple(free), (free_name("explanation", names),)
         return free
 
-    def _explain(
-        self, chunk: Chunk, outputs: Arrays, place: int, progress: Callable[[int], None]
-    ) -> tuple[Saliency, str, str]:
+    def _explain(self, chunk: Chunk, outputs: Arrays, place: int) -> tuple[Saliency, str, str]:
         """Draw one image; return what was found, its file and its line."""
         found = self.explainer.explain(chunk.x[place : place + 1], take_outputs(outputs, np.array([place])))
         row = self.rows + int(place) + 1
@@ -205,7 +208,6 @@ class ImageExplainer:
         self.residual = max(self.residual, abs(residual))
         self.drawn += 1
         self.strongest += (abs(added) - self.strongest) / self.drawn
-        progress(int(place) + 1)
         return found, str(file), line
 
     def facts(self) -> ExplainedRows:

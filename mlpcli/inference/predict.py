@@ -22,12 +22,12 @@ from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import RowError, all_reasons, by_row
 from mlpcli.data.regroup import regroup
 from mlpcli.data.stream import Chunk, ReadOptions
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, Arrays
 from mlpcli.data.writers import PredictionWriter
 from mlpcli.files import replacing
 from mlpcli.free_names import beside
 from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, id_check, predict_outputs, values_of
-from mlpcli.inference.explain_chunks import ChunkExplainer
+from mlpcli.inference.explain_chunks import ChunkExplainer, Forecast, take_outputs
 from mlpcli.inference.explain_images import ImageExplainer
 from mlpcli.model.build import output_loss
 from mlpcli.model.prediction_columns import (
@@ -63,6 +63,8 @@ class PredictOptions:
         rejects: file for rows that cannot be read; without one such a row ends the prediction.
         level: of intervals and sets, instead of the run's; None for that.
         progress: called after each chunk with the number of rows so far and the seconds.
+        forecast: called once the explanation of some rows has shown how long one takes: with the seconds for
+            a row, and how many more rows follow; None where that is not known.
         explain: how predictions are explained; None for not at all.
         reading: how the file is read, where that differs from the run's own.
     """
@@ -72,6 +74,7 @@ class PredictOptions:
     rejects: Path | None = None
     level: float | None = None
     progress: Callable[[int, float], None] = field(default=lambda rows, seconds: None)
+    forecast: Callable[[float, int | None], None] = field(default=lambda seconds, rows: None)
     explain: ExplainOptions | None = None
     reading: Reading = AS_RECORDED
 
@@ -119,21 +122,17 @@ def predict_run(
         write_rejects = stack.enter_context(rejects_file(options.rejects, file))
         chunks = stack.enter_context(open_rows(data, reading))
         unit = BATCH_ROWS if explainer or _sentences(trained) else UNIT_ROWS  # these take longer
+        forecast = Forecast(options.forecast, unit)
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, unit))):
             write_rejects(chunk.rejected)
             counts.rejected += len(by_row(chunk.rejected))
-            columns, outputs = predict_chunk(
-                trained,
-                chunk,
-                explainer,
-                lambda rows: options.progress(counts.rows + rows, time.monotonic() - began),
-            )
-            names = tuple(columns)
-            writer.lines = () if explainer is None else explainer.lines
-            writer.write(columns, outputs)
-            counts.rows += len(chunk)
+            for columns, outputs in _parts(trained, chunk, explainer, forecast):
+                names = tuple(columns)
+                writer.lines = () if explainer is None else explainer.lines
+                writer.write(columns, outputs)
+                counts.rows += len(outputs)
+                options.progress(counts.rows, time.monotonic() - began)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
-            options.progress(counts.rows, time.monotonic() - began)
     summary = _summary(counts, names or _write_no_rows(trained, writer), time.monotonic() - began, trained)
     return summary if explainer is None else replace(summary, explained=explainer.facts())
 
@@ -262,26 +261,55 @@ def zero_row(contract: Contract) -> Chunk:
     return Chunk(np.zeros((1, *contract.shape), contract.dtype), {}, np.ones(1, bool))
 
 
-def predict_chunk(
-    trained: TrainedModel,
-    chunk: Chunk,
-    explainer: ChunkExplainer | ImageExplainer | None = None,
-    progress: Callable[[int], None] = lambda rows: None,
-) -> tuple[dict[str, pa.Array], Array]:
+def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Array], Array]:
     """Predict some rows.
 
     Args:
         trained: the model.
         chunk: the rows.
-        explainer: explains the predictions.
-        progress: called with the number of rows of the chunk that are explained so far.
 
     Returns:
         Columns by name: those that were kept, then the label or value, then a probability for each class,
-        then the bounds of intervals or the sets, then what explains them.
+        then the bounds of intervals or the sets.
         The plain outputs, (rows, outputs), or (rows, *steps, outputs) of a single output: float32, or float64
         where a target was scaled.
     """
+    columns, outputs, _ = _predicted(trained, chunk)
+    return beside(chunk.kept, columns) | columns, outputs
+
+
+def _parts(
+    trained: TrainedModel,
+    chunk: Chunk,
+    explainer: ChunkExplainer | ImageExplainer | None,
+    forecast: Forecast,
+) -> Iterator[tuple[dict[str, pa.Array], Array]]:
+    """Yield what `predict_chunk` returns, at once; or explained, a few rows at a time.
+
+    Args:
+        trained: the model.
+        chunk: the rows.
+        explainer: explains the predictions.
+        forecast: takes how long each part takes.
+    """
+    if explainer is None:
+        yield predict_chunk(trained, chunk)
+        return
+    columns, outputs, found = _predicted(trained, chunk)
+    first = 0
+    while first < max(1, len(chunk)):
+        began = time.monotonic()
+        rows = slice(first, first + explainer.rows_at_once)
+        part, taken = chunk.cut(rows.start, rows.stop), take_outputs(found, rows)
+        own = {name: column[rows] for name, column in columns.items()}
+        own |= explainer.columns(part, taken, tuple(columns))
+        forecast.add(len(part), time.monotonic() - began, rows.start + len(part), len(chunk))
+        yield beside(part.kept, own) | own, outputs[rows]
+        first = rows.stop
+
+
+def _predicted(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Array], Array, Arrays]:
+    """Return the columns and the plain outputs of `predict_chunk`, and what the network gives."""
     found = predict_outputs(trained, trained.contract.take_inputs(chunk.x))
     columns: dict[str, Array | pa.Array] = {}
     plain: list[Array] = []
@@ -298,9 +326,7 @@ def predict_chunk(
     if chunk.empty is not None:
         empty = chunk.empty.reshape(-1, *(1,) * (outputs.ndim - 1))
         outputs = np.where(empty, outputs.dtype.type(np.nan), outputs)
-    if explainer is not None:
-        predicted |= explainer.columns(chunk, found, tuple(predicted), progress)
-    return beside(chunk.kept, predicted) | predicted, outputs
+    return predicted, outputs, found
 
 
 def _arrow(values: Array | pa.Array, empty: Array | None) -> pa.Array:

@@ -11,18 +11,30 @@ from pathlib import Path
 from rich.status import Status
 
 from mlpcli.printable import counted, printable
-from mlpcli.report.console import show_line, show_sentence
+from mlpcli.report.console import format_duration, show_line, show_sentence
 from mlpcli.report.screen import LONGEST_NAME, console, cut, width_of
 from mlpcli.runs.explanation import ExplainedRows
 from mlpcli.runs.results import Summary
 
+WORTH_SAYING = 20.0
+"""Seconds that are announced."""
+
+SILENCE = 30.0
+"""Seconds after which progress is a line where there is no terminal."""
+
 
 class PredictionReport:
-    """Shows rows so far and rows per second, on a terminal only. A context."""
+    """Shows rows so far and rows per second: on a terminal at once, elsewhere a line now and then. A context.
 
-    def __init__(self) -> None:
+    Args:
+        what: was done with the rows: predicted, explained.
+    """
+
+    def __init__(self, what: str = "predicted") -> None:
         self.console = console(stderr=True)
         self.status: Status | None = None
+        self.what = what
+        self.next_line = SILENCE
 
     def __enter__(self) -> PredictionReport:
         return self
@@ -34,11 +46,34 @@ class PredictionReport:
     def rows(self, rows: int, seconds: float) -> None:
         """Update the number of predicted rows."""
         if not self.console.is_terminal:
+            if seconds >= self.next_line:
+                self.next_line = seconds + SILENCE
+                show_line(f"{counted(rows, 'row')} {self.what} in {format_duration(seconds)}", stderr=True)
             return
         if self.status is None:
             self.status = self.console.status("")
             self.status.start()
         self.status.update(f"{counted(rows, 'row')}, {rows / max(seconds, 1e-6):,.0f} per second")
+
+    def forecast(self, seconds: float, rows: int | None) -> None:
+        """Say how long explanations take, where that is long.
+
+        Args:
+            seconds: for a row.
+            rows: how many follow; None where that is not known.
+        """
+        if rows is not None and seconds * rows < WORTH_SAYING:
+            return
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+        each = f"{format_duration(1000 * seconds)} for 1,000 rows"
+        if rows is None:
+            text = f"explaining takes about {each}"
+        else:
+            whole = format_duration(seconds * rows)
+            text = f"explaining the other {counted(rows, 'row')} takes about {whole} ({each})"
+        show_sentence(text, stderr=True)
 
 
 def show_explained(row: int, lines: Sequence[str | None]) -> None:

@@ -7,14 +7,18 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_iris
 
+from mlpcli.data.writers import TableWriter
+from mlpcli.inference.explain_chunks import Forecast
+from mlpcli.report.predict import PredictionReport
 from mlpcli.statistics.shapley import MOST_EXACT, Attribution, Coalitions
 from tests.bare_runs import train_bare
 from tests.conftest import Result
@@ -356,3 +360,87 @@ def test_classes_and_arrays_are_explained_by_the_probability_of_the_predicted_cl
         assert together == ["contribution_sepal length (cm)+petal length (cm)+petal width (cm)"]
         total = row["base_value"] + row[together[0]] + row["contribution_sepal width (cm)"]
         assert total == pytest.approx(row["probability_setosa"], abs=1e-6)
+
+
+def test_rows_are_shown_a_few_at_a_time_with_the_same_numbers_however_they_are_computed(
+    homes: tuple[Path, list[dict[str, str]]],
+    mlpcli: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By XLA after some rows, equal rows once; a row that is read a hundred times is explained once."""
+    from mlpcli.inference import attributions
+    from mlpcli.inference.predict import PredictOptions, predict_run
+    from mlpcli.runs.explanation import ExplainOptions
+    from mlpcli.runs.folder import open_run
+
+    class Parts(TableWriter):
+        """Counts what comes together."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.sizes: list[int] = []
+
+        def write(self, columns: Mapping[str, pa.Array], outputs: np.ndarray) -> None:
+            self.sizes.append(len(outputs))
+            super().write(columns, outputs)
+
+    folder, rows = homes
+    data = _write(tmp_path / "new.csv", [*rows[:7], {**rows[3], "town": ""}])
+
+    def explained() -> Parts:
+        writer = Parts()
+        options = PredictOptions(explain=ExplainOptions(background=20))
+        predict_run(open_run(folder), data, writer, options=options)
+        return writer
+
+    plain = explained()
+    assert plain.sizes == [8]
+    monkeypatch.setattr(attributions, "WORTH_XLA", 0)
+    monkeypatch.setattr(attributions, "AT_ONCE", 3 * 14 * 20)  # of 4 columns, 14 coalitions
+    parts = explained()
+    assert parts.sizes == [3, 3, 2]
+    one, other = plain.table(), parts.table()
+    assert one.column_names == other.column_names
+    for name in [
+        each for each in one.column_names if "contribution_" in each or each.startswith("predicted")
+    ]:
+        np.testing.assert_allclose(one[name].to_numpy(), other[name].to_numpy(), atol=1e-4, err_msg=name)
+    output = tmp_path / "out.parquet"
+    assert mlpcli("predict", folder, data, "--explain", "--background", "20", "-o", output).status == 0
+    assert pq.ParquetFile(output).num_row_groups == 1
+
+
+def test_a_long_explanation_is_announced_with_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    said: list[tuple[float, int | None]] = []
+
+    def say(seconds: float, rows: int | None) -> None:
+        said.append((seconds, rows))
+
+    short = Forecast(say, 4096)
+    short.add(50, 2.0, 50, 3000)  # with the compilation
+    assert not said
+    short.add(50, 1.0, 100, 3000)
+    short.add(50, 1.0, 150, 3000)
+    slow, whole = Forecast(say, 4096), Forecast(say, 4096)
+    slow.add(50, 10.0, 50, 60)
+    whole.add(50, 10.0, 50, 4096)
+    assert said == [(0.02, 2900), (0.2, 10), (0.2, None)]
+    for seconds, rows in said:
+        PredictionReport("explained").forecast(seconds, rows)
+    assert " ".join(capsys.readouterr().err.split()) == (
+        "explaining the other 2,900 rows takes about 58.0 s (20.0 s for 1,000 rows) "
+        "explaining takes about 3 min 20 s for 1,000 rows"
+    )
+
+
+def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with PredictionReport("explained") as report:
+        for seconds in range(0, 70, 5):
+            report.rows(seconds * 10, seconds)
+    assert capsys.readouterr().err.splitlines() == [
+        "300 rows explained in 30.0 s",
+        "600 rows explained in 1 min 0 s",
+    ]

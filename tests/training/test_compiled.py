@@ -16,6 +16,7 @@ from mlpcli.training.compiled import (
     CannotCompile,
     epoch_order,
     evaluate,
+    fixed_batches,
     forward,
     predict,
     randomness,
@@ -202,3 +203,20 @@ def test_fewer_rows_than_a_batch_train_too() -> None:
     few = head(data, 5)
     history = fit_ours(ours, few)
     assert history.history["loss"] == pytest.approx(fit_by_keras(stock, few, None).history["loss"], abs=1e-5)
+
+
+@pytest.mark.parametrize("case", [auc_and_precision, wide_and_deep_with_two_outputs, convolution_over_bytes])
+def test_fixed_batches_give_what_predict_gives_for_any_number_of_rows(
+    case: Callable[[], tuple[keras.Model, Arrays]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where XLA is slow at the network, and with rows that fill no batch."""
+    monkeypatch.setattr(fixed_batches, "BATCH", 8)
+    model, data = case()
+    batches = fixed_batches.FixedBatches(model)
+    for count in (29, 3, 16, 0):
+        x = head(data, count).x
+        ours, theirs = (keras.tree.flatten(each) for each in (batches.predict(x), predict(model, x)))
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+            assert one.shape == other.shape
+            assert one.dtype == other.dtype

@@ -6,6 +6,7 @@ The program is XLA's, or a graph of TensorFlow's own kernels.
 """
 
 from mlpcli.training.compiled.fit_settings import CHUNK_BYTES, GRAPH, QUICK_XLA, XLA, FitSettings, Loop
+from mlpcli.training.compiled.fixed_batches import FixedBatches
 from mlpcli.training.compiled.forward import Outputs, batch_rows, evaluate, predict, run_network
 from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.kept_programs import keep_programs
@@ -21,6 +22,7 @@ __all__ = [
     "Arrays",
     "CannotCompile",
     "FitSettings",
+    "FixedBatches",
     "Loop",
     "Outputs",
     "batch_rows",
