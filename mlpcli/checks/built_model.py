@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcli.checks.average_advice import second_swap
+from mlpcli.checks.broadcasting import broadcasting_problems
 from mlpcli.checks.file_names import missing_numbers
 from mlpcli.checks.id_rules import id_problems
 from mlpcli.checks.log_names import Mode, directions, metric_names
@@ -178,6 +179,9 @@ def _probe(checked: _Checked) -> list[Problem]:
         found = of_name(outputs, view.output.name)
         if problems := list(length_problems(view, keras.ops.convert_to_numpy(found))):
             return problems
+        labels = of_name(train.y, view.output.name)
+        if problems := list(broadcasting_problems(view, labels, checked.plugins)):
+            return problems
         if view.of_members and (problems := list(_member_problems(view, checked, x, y))):
             return problems
     return [
@@ -259,7 +263,8 @@ def _not_in_a_graph(checked: _Checked, y: Arrays, outputs: Arrays) -> Iterator[P
             continue  # Keras's own can
         batch = [of_name(each, output) for each in (y, outputs)]
         try:
-            tf.function(metric.update_state, autograph=False)(*map(tf.convert_to_tensor, batch))
+            traced = tf.function(metric.update_state, autograph=False)
+            traced.get_concrete_function(*map(tf.convert_to_tensor, batch))
         except Exception as error:
             rule = f"this metric works only outside TensorFlow's graphs: {plain_reason(error)}"
             hint = "write it with keras.ops alone"

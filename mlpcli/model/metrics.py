@@ -14,6 +14,7 @@ from mlpcli.data.types import NumberType
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import metric_direction, set_metric_direction, wrapped_function
 from mlpcli.model.correlations import KINDS, RowCorrelation
+from mlpcli.model.function_metrics import FunctionMetric
 from mlpcli.model.metric_wrappers import AtThreshold, LabelRows, NamedValues, StepRows, label_names
 from mlpcli.model.quantile_outputs import OfMedian
 from mlpcli.model.target_scaling import InOwnUnits, curve_of, in_float64
@@ -139,7 +140,8 @@ def _fit(
         fitted = StepRows(fitted)
     if has_many_values(metric):
         fitted = NamedValues(fitted, prefix, label_names(_labels(metric, output)))
-    return fitted if informed or fitted is not metric else made
+    changed = informed or fitted is not metric or isinstance(metric, FunctionMetric)
+    return fitted if changed else made
 
 
 def _wants_sparse(output: Output) -> bool:
@@ -168,7 +170,8 @@ def as_metric(made: object, units: int, *, sparse: bool = False) -> keras.metric
         return keras.metrics.BinaryAccuracy(name) if units == 1 else keras.metrics.CategoricalAccuracy(name)
     metric = keras.metrics.get(made)
     if not isinstance(metric, keras.metrics.Metric):
-        return keras.metrics.MeanMetricWrapper(metric, name=name)
+        stock = metric.__module__.startswith("keras.")
+        return (keras.metrics.MeanMetricWrapper if stock else FunctionMetric)(metric, name=name)
     metric.name = name
     return metric
 

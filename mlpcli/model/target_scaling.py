@@ -14,6 +14,7 @@ from mlpcli.data.quantiles import Quantiles, from_log
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import wrapped_function
+from mlpcli.model.function_metrics import FunctionMetric
 from mlpcli.model.metric_wrappers import MetricWrapper, Updated
 from mlpcli.model.normal_values import from_normal
 
@@ -137,7 +138,8 @@ def in_float64(metric: keras.metrics.Metric, targets: int) -> keras.metrics.Metr
         metric: the metric.
         targets: columns of the target.
     """
-    function = wrapped_function(metric) if type(metric) is keras.metrics.MeanMetricWrapper else metric
+    is_function = type(metric) in (keras.metrics.MeanMetricWrapper, FunctionMetric)
+    function = wrapped_function(metric) if is_function else metric
     module = getattr(function, "__module__", None) or type(function).__module__
     if not module.startswith(("keras.", "mlpcli.")):
         return metric

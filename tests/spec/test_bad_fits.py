@@ -217,7 +217,7 @@ def test_what_is_odd_but_right_passes(check: Callable[[str], Result]) -> None:
 
 
 def test_a_loss_of_ones_own_may_read_targets_in_its_own_way(check: Callable[[str], Result]) -> None:
-    Path("own.py").write_text("def censored(y_true, y_pred):\n    return (abs(y_true) - y_pred[:, 0]) ** 2\n")
+    Path("own.py").write_text("def censored(y_true, y_pred):\n    return (abs(y_true) - y_pred) ** 2\n")
     text = "dataset: {path: t.csv, features: [a, b], target: num}\nlayers: [Dense: {units: 1, activation: relu}]\n"
     assert check("plugins: [own.py]\nloss: censored\nmetrics: [accuracy]\n" + text).status == 0
     assert check("loss: mse\n" + text).status == 2
