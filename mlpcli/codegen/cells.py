@@ -9,7 +9,9 @@ from datetime import datetime
 
 import numpy as np
 
+from mlpcli.data.features.words import ngrams_of, split_text, standardized
 from mlpcli.data.types import Array
+from mlpcli.spec.text_keys import Standardize, TokenSplit
 
 EXACT = 2**53
 """Whole numbers from this one on may not be exact."""
@@ -66,6 +68,39 @@ def index(cells: list[str | None], values: list[str], missing: bool) -> Array:
     if missing:
         places[None] = 1
     return np.array([places.get(cell, 0) for cell in cells], "float64")
+
+
+def tokens_of(
+    cells: list[str | None], standardize: Standardize, split: TokenSplit, widths: list[int]
+) -> list[list[str]]:
+    """The tokens of texts: words, or characters, or so many in a row."""
+    return [ngrams_of(split_text(standardized(cell or "", standardize), split), widths) for cell in cells]
+
+
+def count_tokens(tokens: list[list[str]], known: list[str]) -> Array:
+    """How often each token occurs, first all that are not known, (rows, 1 + tokens) float64."""
+    places = {token: 1 + place for place, token in enumerate(known)}
+    counts = np.zeros((len(tokens), 1 + len(known)))
+    for row, each in enumerate(tokens):
+        for token in each:
+            counts[row, places.get(token, 0)] += 1
+    return counts
+
+
+def idf_weights(documents: list[int], rows: int) -> Array:
+    """log(1 + rows / (1 + rows with the token)), first the mean for others, (1 + tokens,) float32."""
+    weights = np.log(1 + rows / (1 + np.array(documents, "float64"))).astype("float32")
+    return np.concatenate([[np.average(weights)], weights])
+
+
+def token_ids(tokens: list[list[str]], known: list[str], length: int) -> Array:
+    """The first ids of each row, (rows, length) float64: 0 behind the last, 1 for others, then the tokens."""
+    places = {token: 2 + place for place, token in enumerate(known)}
+    ids = np.zeros((len(tokens), length))
+    for row, each in enumerate(tokens):
+        found = [places.get(token, 1) for token in each[:length]] or [1]
+        ids[row, : len(found)] = found
+    return ids
 
 
 def dates(cells: Array, form: str, missing: list[str]) -> Array:

@@ -56,10 +56,6 @@ def _of_columns(contract: Contract) -> Iterator[UsageError]:
     dialect = contract.preprocessor.dialect
     if dialect.comment or dialect.delimiter == BLANKS:
         yield cannot_write("a table with comment lines, or with blanks between its cells")
-    sentences = [repr(each.name) for each in contract.preprocessor.encoders if each.kind == "text"]
-    if sentences:
-        hint = "its TextVectorization is inside the run's saved_model, which any TensorFlow runs"
-        yield cannot_write(f"columns of kind: text ({listing(sentences, MOST_NAMED)})", hint)
 
 
 def _of_targets(spec: Spec, dataset: Dataset) -> Iterator[UsageError]:

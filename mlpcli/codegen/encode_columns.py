@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mlpcli.codegen import cells
 from mlpcli.codegen.extract import read_pieces
-from mlpcli.codegen.keras_calls import call
+from mlpcli.codegen.keras_calls import WIDTH, call
 from mlpcli.codegen.source_text import DataCode, cannot_write, text, text_list
 from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.features import words
 from mlpcli.data.features.encoders import (
     BooleanEncoder,
     CategoryEncoder,
@@ -22,6 +23,7 @@ from mlpcli.data.features.encoders import (
     parse_date_column,
 )
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.readers.dialect import Dialect, Notation
 from mlpcli.data.readers.find_files import TEXTS, find_files
 from mlpcli.data.readers.parse_cells import ParsedColumn
@@ -80,7 +82,7 @@ def columns_with_gaps(spec: Spec, dataset: Dataset, folder: Path) -> frozenset[s
 def _kinds(contract: Contract, preprocessor: Preprocessor) -> dict[str, Encoder | None]:
     """Return the columns that are read, each with its encoder; those of targets and weights are numbers."""
     found: dict[str, Encoder | None] = {
-        each.name: each for each in preprocessor.encoders if each.kind not in ("text", "image")
+        each.name: each for each in preprocessor.encoders if each.kind != "image"
     }
     for output in contract.outputs:
         if output.classes is None:
@@ -114,7 +116,7 @@ def _is_refused(cell: object, encoder: Encoder | None, dialect: Dialect) -> bool
 
 def _own_values(column: ParsedColumn, encoder: Encoder | None) -> Array:
     """Return cells as mlpcli reads them: numbers with NaN, (rows, ...), or texts with None, (rows,)."""
-    if isinstance(encoder, CategoryEncoder):
+    if isinstance(encoder, CategoryEncoder | TextEncoder):
         return np.array(column.texts.values, object)[column.texts.codes]
     if isinstance(encoder, BooleanEncoder):
         return parse_booleans(column)[0].astype(np.float64)
@@ -128,7 +130,7 @@ def _own_values(column: ParsedColumn, encoder: Encoder | None) -> Array:
 def _script_values(written: Array, encoder: Encoder | None, dialect: Dialect) -> Array:
     """Return cells as the functions of a script read them; see `_own_values`."""
     missing = [*dialect.missing_spellings]
-    if isinstance(encoder, CategoryEncoder):
+    if isinstance(encoder, CategoryEncoder | TextEncoder):
         return np.array([*cells.texts(written, [*dialect.missing_texts]), ""], object)[:-1]
     if isinstance(encoder, BooleanEncoder):
         return cells.booleans(written, missing)
@@ -167,11 +169,46 @@ def column_functions(code: DataCode, contract: Contract) -> list[str]:
         used |= {"fit_quantiles", "to_normal", "filled", "smooth_clip"}
     if "dates" in used:
         code.imports.add("from datetime import datetime")
-    missing = f"MISSING = {text_list(contract.preprocessor.dialect.missing_spellings)}"
-    return [missing, *read_pieces(Path(str(cells.__file__)), sorted(used), given=GIVEN)]
+    lists = [f"MISSING = {text_list(contract.preprocessor.dialect.missing_spellings)}"]
+    copied = read_pieces(Path(str(cells.__file__)), sorted(used), given=GIVEN)
+    if "tokens_of" in used:
+        code.imports |= {"import re", "import unicodedata", "from collections.abc import Sequence"}
+        words_of = ("ngrams_of", "split_text", "standardized")
+        copied = [*read_pieces(Path(str(words.__file__)), words_of, given=("re", "unicodedata")), *copied]
+        lists += _token_lists([each for each in contract.preprocessor.encoders if each.kind == "text"])
+    return ["\n".join(lists), *copied]
 
 
-FUNCTIONS = ("numbers", "texts", "booleans", "one_hot", "index", "dates", "around", "filled", "smooth_clip")
+def _token_lists(encoders: Sequence[Encoder]) -> Iterator[str]:
+    """Yield the tokens of columns of texts and, where they are counted, in how many rows each is."""
+    found = [each for each in encoders if isinstance(each, TextEncoder)]
+    tokens = {each.name: [*map(text, each.tokens)] for each in found}
+    documents = {each.name: [*map(str, each.documents)] for each in found if each.documents}
+    for name, lists in (("TOKENS", tokens), ("DOCUMENTS", documents)):
+        if lists:
+            yield f"{name} = {{  # of the training rows"
+            for column, items in lists.items():
+                yield f"    {text(column)}: ["
+                yield from _in_lines(items, " " * 8)
+                yield "    ],"
+            yield "}"
+
+
+def _in_lines(items: Sequence[str], indent: str) -> Iterator[str]:
+    """Yield the items of a list, as many in a line as fit."""
+    line = indent
+    for item in items:
+        if line != indent and len(line) + len(item) > WIDTH:
+            yield line.rstrip()
+            line = indent
+        line += f"{item}, "
+    yield line.rstrip()
+
+
+FUNCTIONS = (
+    *("numbers", "texts", "booleans", "one_hot", "index", "dates", "around", "filled", "smooth_clip"),
+    *("tokens_of", "count_tokens", "idf_weights", "token_ids"),
+)
 
 
 def column_lines(contract: Contract) -> Iterator[str]:
@@ -187,7 +224,9 @@ def column_lines(contract: Contract) -> Iterator[str]:
 
 def _encoded(encoder: Encoder, dialect: Dialect) -> Iterator[str]:
     """Yield the lines that append the columns of an encoder."""
-    if isinstance(encoder, CategoryEncoder):
+    if isinstance(encoder, TextEncoder):
+        yield from _sentences(encoder, dialect.of(encoder.name))
+    elif isinstance(encoder, CategoryEncoder):
         yield from _category(encoder, dialect.of(encoder.name))
     elif isinstance(encoder, DateEncoder):
         yield from _date(encoder)
@@ -228,10 +267,29 @@ def _number(encoder: NumericEncoder) -> str:
     return f"smooth_clip({found})" if encoder.clip else found
 
 
-def _category(encoder: CategoryEncoder, dialect: Dialect) -> Iterator[str]:
+def _texts(name: str, dialect: Dialect) -> str:
     spellings = dialect.missing_texts
     missing = "MISSING" if spellings == dialect.missing_spellings else text_list(spellings)
-    yield f"values = texts({_cells(encoder.name)}, {missing})"
+    return f"texts({_cells(name)}, {missing})"
+
+
+def _sentences(encoder: TextEncoder, dialect: Dialect) -> Iterator[str]:
+    known = f"TOKENS[{text(encoder.name)}]"
+    how = f"{text(encoder.standardize)}, {text(encoder.split)}, {[*encoder.ngrams]}"
+    yield f"values = {_texts(encoder.name, dialect)}"
+    yield f"values = tokens_of(values, {how})"
+    if encoder.output_mode == "int":
+        yield f"columns.append(token_ids(values, {known}, {encoder.length}))"
+        return
+    yield f"values = count_tokens(values, {known})"
+    made = "np.minimum(values, 1)" if encoder.output_mode == "multi_hot" else "values"
+    if encoder.output_mode == "tf_idf":
+        made = f"values * idf_weights(DOCUMENTS[{text(encoder.name)}], {encoder.rows})"
+    yield f"columns.append({made})"
+
+
+def _category(encoder: CategoryEncoder, dialect: Dialect) -> Iterator[str]:
+    yield f"values = {_texts(encoder.name, dialect)}"
     if encoder.fill is not None:
         yield f"values = [{text(encoder.fill)} if value is None else value for value in values]"
     known = ["values", text_list(encoder.values)]

@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+PLAIN_TYPES = {"Array": "np.ndarray", "Standardize": "str", "TokenSplit": "str"}
+"""Types of our own in annotations, each with the one that a script has."""
+
 
 def read_pieces(file: Path, names: Iterable[str], *, given: Iterable[str]) -> list[str]:
     """Return the source of top-level definitions of a file, and of those they use, in the file's order.
@@ -37,6 +40,8 @@ def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
             found[node.name] = node
         elif isinstance(node, ast.Assign):
             found |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = node
     return found
 
 
@@ -50,4 +55,7 @@ def _text(source: str, node: ast.stmt) -> str:
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(item.lineno for item in decorators)])
     block = "\n".join(lines[first - 1 : node.end_lineno])
-    return re.sub(r"\bArray\b", "np.ndarray", re.sub(r"  # (type: ignore|noqa).*", "", block))
+    block = re.sub(r"  # (type: ignore|noqa).*", "", block)
+    for name, plain in PLAIN_TYPES.items():
+        block = re.sub(rf"\b{name}\b", plain, block)
+    return block

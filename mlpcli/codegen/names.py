@@ -18,7 +18,8 @@ RESERVED = frozenset(
         *("load", "read_table", "split_inputs", "logarithm", "epoch_order", "values", "bins"),
         *("table", "columns", "fills", "fill", "place", "quantiles", "part", "datetime", "as_text", "texts"),
         *("numbers", "booleans", "one_hot", "index", "dates", "around", "filled", "fit_quantiles"),
-        *("to_normal", "smooth_clip"),
+        *("to_normal", "smooth_clip", "tokens_of", "count_tokens", "idf_weights", "token_ids", "re"),
+        *("unicodedata", "standardized", "split_text", "ngrams_of", "standard_character", "is_sign"),
     }
 )
 """Names that a script has itself, beside those in capital letters."""

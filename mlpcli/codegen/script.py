@@ -32,6 +32,7 @@ COPIED = {
     "fnmatch": "import fnmatch",
     "math": "import math",
     "Callable": "from collections.abc import Callable",
+    "Sequence": "from collections.abc import Sequence",
     "Any": "from typing import Any",
     "Literal": "from typing import Literal",
     "TypeVar": "from typing import TypeVar",
@@ -39,7 +40,8 @@ COPIED = {
 """Names in copied functions and in their annotations, each with its import."""
 
 STANDARD = (
-    *("import csv", "import fnmatch", "import math", "import os", COPIED["Callable"]),
+    *("import csv", "import fnmatch", "import math", "import os", "import re", "import unicodedata"),
+    *("from collections.abc import Callable, Sequence", COPIED["Callable"], COPIED["Sequence"]),
     *("from datetime import datetime", COPIED["Any"], COPIED["Literal"], COPIED["TypeVar"]),
 )
 """Imports from the standard library, in order."""
@@ -117,6 +119,9 @@ def _head(loaded: LoadedSpec) -> str:
 
 def _imports(data: DataCode) -> str:
     """Return three groups: the future, the standard library, the rest."""
+    both = {COPIED["Callable"], COPIED["Sequence"]}
+    if both <= data.imports:
+        data.imports = data.imports - both | {"from collections.abc import Callable, Sequence"}
     standard = [line for line in STANDARD if line in data.imports]
     rest = ["import keras", "import numpy as np", *(line for line in data.imports if line not in standard)]
     rest.sort(key=lambda line: (line.startswith("from"), line))

@@ -34,6 +34,16 @@ MIXED = "".join(f"{line}\n" for line in (MIXED_COLUMNS, *(_mixed_row(i) for i in
 """A table with all kinds of columns but texts and images, in German notation, some cells missing."""
 
 
+def _note(i: int) -> str:
+    words = ("Größe", "don't", "東京", "straße", "😀", "the", "The end", "IŞIK", "x-y", "a\tb", 'say "no"')
+    text = " ".join(words[(i * step + step) % len(words)] for step in range(1, 3 + i % 4))
+    return "" if i % 17 == 5 else text.replace('"', '""')
+
+
+NOTES = "note,size,y\n" + "".join(f'"{_note(i)}",{i % 9},{i * 7 % 13}\n' for i in range(90))
+"""A table with a column of texts."""
+
+
 def write_tables(folder: Path) -> None:
     """Write a table in every form that a script can read."""
     import pyarrow.csv
@@ -42,6 +52,7 @@ def write_tables(folder: Path) -> None:
     (folder / "run").mkdir()
     (folder / "t.csv").write_text(TABLE)
     (folder / "mixed.csv").write_text(MIXED)
+    (folder / "notes.csv").write_text(NOTES)
     _write_typed(folder / "typed.parquet")
     lines, many = TABLE.splitlines(), folder / "many"
     many.mkdir()
