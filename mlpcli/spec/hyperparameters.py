@@ -89,6 +89,24 @@ def unread_places(value: Value, path: KeyPath = ()) -> Iterator[KeyPath]:
         yield from unread_places(item, (*path, key))
 
 
+def largest_variant(value: Value, path: KeyPath = ()) -> int:
+    """Return about how many values a spec has at most once each choice has been made.
+
+    Args:
+        value: the spec's plain values, or a part of them.
+        path: its place; empty for the spec itself.
+    """
+    if path and is_hyperparameter(value, path):
+        options = value.get("values")
+        sizes = (
+            (largest_variant(each, (*path, "values")) for each in options)
+            if isinstance(options, list)
+            else ()
+        )
+        return max(sizes, default=1)
+    return 1 + sum(largest_variant(item, (*path, key)) for key, item in children(value))
+
+
 @dataclass
 class _Found:
     """A hyperparameter at one place, and the conditions under which it is active there."""

@@ -13,7 +13,7 @@ from mlpcli.errors import MlpcliError, NotInFileError, Problem, SpecError
 from mlpcli.files import read_ordinary_text
 from mlpcli.printable import counted
 from mlpcli.spec.extends import EXTENDS, read_spec_text
-from mlpcli.spec.hyperparameters import find_space, unread_places
+from mlpcli.spec.hyperparameters import find_space, largest_variant, unread_places
 from mlpcli.spec.key_forms import as_setting, setting_hint
 from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
 from mlpcli.spec.schema import Spec
@@ -167,11 +167,16 @@ MOST_CHECKED = 200_000
 
 def _too_many_variants(space: Space, source: SpecText) -> Iterator[Problem]:
     """Limit the work: each option of each hyperparameter is checked in the whole spec."""
-    count, size = space.alternatives, len(source.marks)
+    count, size = space.alternatives, largest_variant(source.data)
     if len(space) > 0 and count * size > MOST_CHECKED:
+        longest = max(space, key=lambda parameter: len(parameter.labels))
         rule = f"{count:,} alternatives of hyperparameters in a spec of {size:,} values are too many to check"
-        hint = f"the product of the two may be {MOST_CHECKED:,}"
-        yield Problem(rule, source.place(space.parameters[0].places[0]), hint=hint)
+        hint = (
+            f"the product of the two may be {MOST_CHECKED:,}: search fewer values at a time; "
+            f"each option of a choice is an alternative, of an int or a float only min and max"
+        )
+        place = longest.places[0]
+        yield Problem(rule, source.place(place), place, hint=hint)
 
 
 def with_values(loaded: LoadedSpec, values: Values) -> LoadedSpec:

@@ -161,3 +161,13 @@ def test_the_spec_in_the_docs_is_valid_and_searches_what_it_says(load: Callable[
     block = text.split("```yaml\n")[1].split("```")[0]
     space = load("dataset: {name: digits}\n" + block).space
     assert set(space.names) == {"n_neurons", "n_hidden", "optimizer", "lr", "fit.batch_size"}
+
+
+def test_a_choice_takes_as_many_values_as_its_rule_says(load: Callable[..., LoadedSpec]) -> None:
+    """A long choice does not make a spec long: once it has been made, one of its values is left."""
+    sizes = ", ".join(map(str, range(1, 501)))
+    text = SEARCHED.replace("[32, 64], default: 64", f"[{sizes}]")
+    assert len(load(text).space["fit.batch_size"].options) == 500
+    rates = ", ".join(f"{{Nadam: {{learning_rate: 0.{number}}}}}" for number in range(100, 597))
+    text = SEARCHED.replace("RMSprop]", f"RMSprop, {rates}]")
+    assert len(load(text).space["optimizer"].options) == 500
