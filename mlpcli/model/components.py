@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
@@ -78,7 +78,9 @@ def make_instance(
     values = {name: _given(owner, name, value, (*path, name), plugins) for name, value in arguments.items()}
     if namespace == "layers" and (wrong := [*wrapped_problems(class_name, values, path)]):
         raise SpecError(*wrong)
-    with refusals(path, f"{_owner(class_name, namespace, plugins)} rejects this {class_name}"):
+    owner_name = _owner(class_name, namespace, plugins)
+    hint = f"see keras.io/api for the arguments of {class_name}" if owner_name == "Keras" else ""
+    with refusals(path, f"{owner_name} rejects this {class_name}", hint, arguments=arguments):
         made = _instance(cls, values)
         if namespace == "optimizers" and any(callable(values.get(name)) for name in DECAYS):
             give_factors(made, {}, {})
@@ -160,22 +162,39 @@ def _argument(name: str, value: Value, path: KeyPath, plugins: Plugins) -> objec
 
 
 @contextmanager
-def refusals(path: KeyPath, rule: str, hint: str = "") -> Iterator[None]:
+def refusals(
+    path: KeyPath, rule: str, hint: str = "", *, arguments: Mapping[str, Value] = {}
+) -> Iterator[None]:
     """Turn any exception raised inside into a SpecError at `path`.
 
     Args:
         path: the place of the problem.
         rule: what went wrong; the exception's own message is appended.
         hint: what to do about it.
+        arguments: of the component at `path`; where the message speaks of one of them, that is the place.
     """
+    with memory_refusals(path):
+        try:
+            yield
+        except (SpecError, MemoryError):
+            raise
+        except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
+            reason = plain_reason(error)
+            named = [name for name in arguments if re.search(rf"[`'\"]{name}\b|\b{name}=", reason)]
+            received: object = ABSENT
+            if len(named) == 1:
+                path, received = (*path, named[0]), arguments[named[0]]
+                reason = re.sub(r"\.? *(You )?Received:? .*", "", reason)
+            raise SpecError(Problem(f"{rule}: {reason}", path=path, received=received, hint=hint)) from error
+
+
+@contextmanager
+def memory_refusals(path: KeyPath) -> Iterator[None]:
+    """Turn a MemoryError raised inside into a SpecError at `path`, with the message that it has."""
     try:
         yield
-    except SpecError:
-        raise
     except MemoryError as error:  # raised in `memory.py`, with a message
         raise SpecError(Problem(str(error) or "needs more memory than the machine has", path=path)) from error
-    except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
-        raise SpecError(Problem(f"{rule}: {plain_reason(error)}", path=path, hint=hint)) from error
 
 
 def plain_reason(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
-from mlpcli.model.components import plain_reason
+from mlpcli.model.components import memory_refusals, plain_reason
 from mlpcli.model.shape_advice import leaves_nothing, shape_hint, values_in
 from mlpcli.model.taken_axes import IMAGE_AXES, axes_in_words, is_for_images, taken_axes
 from mlpcli.spec.schema import ComponentSpec
@@ -119,15 +119,14 @@ def fitting(
     given = Applied(layer, tuple(rows), (*path, component.class_name), component.arguments, before)
     if problem := _nothing_left(given) or _no_image(given):
         raise SpecError(problem)
-    try:
-        yield
-    except SpecError:
-        raise
-    except MemoryError as error:  # raised in `memory.py`, with a message
-        raise SpecError(Problem(str(error) or "needs more memory than the machine has", path=path)) from error
-    except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
-        number = _wrong_number(given, many=many) if given.is_of_keras else None
-        raise SpecError(number or _explained(given) or _in_keras_words(given, error)) from error
+    with memory_refusals(path):
+        try:
+            yield
+        except (SpecError, MemoryError):
+            raise
+        except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
+            number = _wrong_number(given, many=many) if given.is_of_keras else None
+            raise SpecError(number or _explained(given) or _in_keras_words(given, error)) from error
 
 
 def _explained(given: Applied) -> Problem | None:
