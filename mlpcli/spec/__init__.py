@@ -10,8 +10,9 @@ with `override_paths`. What a search may change: `hyperparameters` finds it, `se
 `tuner_arguments` asks Keras Tuner. Rules between keys: `fold_rules`, `memory_size`, `synthetic`,
 `dataset_names`, `log_name_rules`. The
 network: `layer_graph`, `member_axis`. Keras's names and arguments: `components`, by the tables of
-`component_rules`, `callback_rules`, `number_rules`, `schedule_lengths`, `optimizer_keys`,
-`extended_classes`.
+`component_rules`, `optimizer_keys` and `extended_classes`. What an argument's value must be:
+`argument_rules`, with `layer_rules`, `callback_rules`, `schedule_lengths`, made of `value_rules` and
+`number_rules`; what two arguments must be together: `argument_relations`.
 
 What Keras has is read from its source and not imported: `keras_source`, `keras_signatures`, `keras_roles`,
 `argument_types`; `keras_effects` judges which classes could run code. `plugins` reads plug-in files alike.

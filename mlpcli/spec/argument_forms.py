@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 
 from mlpcli.errors import Hint, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec.component_forms import FROM_DATA, argument_meant
 from mlpcli.spec.component_rules import kind_of_argument
-from mlpcli.spec.number_rules import (
-    BELOW_ONE,
-    BOUNDED_WHOLE,
-    FROM_TWO,
-    POSITIVE_WHOLE,
-    THRESHOLDS,
-    WHOLE,
-    Rule,
-    is_number,
-)
+from mlpcli.spec.number_rules import BELOW_ONE, is_number
 from mlpcli.spec.number_texts import is_calculation, number_hint, number_meant
-from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS
+from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS, own_keys
+from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.schedule_lengths import LENGTH_RULES, length_hint
+from mlpcli.spec.value_rules import Rule
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_line import entry_line, item_line
 
 MEANT = 20
 """The most unknown arguments of one class that are compared with the missing one."""
-
-WHOLE_RULES = (POSITIVE_WHOLE, WHOLE, FROM_TWO, THRESHOLDS, BOUNDED_WHOLE)
 
 TEXT_ENDINGS = (
     *("name", "token", "value", "dir", "path", "dtype"),
@@ -103,6 +96,23 @@ def unknown_argument(
     return Problem(f"{class_name} has no such argument", path=path, received=name, hint=hint)
 
 
+def stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog: Catalog) -> Problem:
+    """Return the problem of a key beside a class: a misspelt `name`, or an argument one level too high.
+
+    Args:
+        key: the key.
+        class_name: what it stands beside.
+        path: the place of the key.
+        namespace: of the class.
+        catalog: the names that the spec may use.
+    """
+    hint: Hint = nearest(key, own_keys(namespace)) if own_keys(namespace) else ""
+    known = catalog.class_names(namespace)
+    if (class_name in known and key in catalog.signature(namespace, class_name).names) or not hint:
+        hint = f"arguments go inside: {{{class_name}: {{{key}: ...}}}}"
+    return Problem(f"unknown key next to {class_name}", path=path, received=key, hint=hint)
+
+
 def joined_calls(arguments: ValueMap) -> ValueMap:
     """Return arguments with the values whole that commas have cut: `{size: (3, 3)}` has two keys for YAML."""
     found: ValueMap = {}
@@ -139,9 +149,11 @@ def value_hint(value: Value, rule: Rule) -> str:
     """Return what to write instead of a value that breaks a rule; an empty text if that is not known."""
     if rule in LENGTH_RULES:
         return length_hint(value)
-    hint = number_hint(value, whole=rule in WHOLE_RULES)
+    if rule.choices and isinstance(value, str):
+        return nearest(value, rule.choices)
+    hint = number_hint(value, whole=rule.whole)
     number = number_meant(value) if isinstance(value, str) else value
-    if hint and is_number(number) and not rule[1](int(number) if rule in WHOLE_RULES else number):
+    if hint and is_number(number) and not rule.test(int(number) if rule.whole else number):
         hint = ""
     if (
         rule is BELOW_ONE
@@ -177,3 +189,21 @@ def widths_problem(class_name: str, arguments: ValueMap, path: KeyPath) -> Probl
     layers: list[Value] = [{class_name: {**arguments, name: width}} for width in widths]
     hint = "write a layer for each: " + ", then ".join(map(item_line, layers))
     return Problem("a layer has one width", path=path, received=widths, hint=hint)
+
+
+def default_problems(value: Value, default: object, path: KeyPath) -> Iterator[Problem]:
+    """Yield the problem of a value of another type than the default: true or false, or a float.
+
+    Args:
+        value: of an argument without a rule.
+        default: of the argument.
+        path: its place.
+    """
+    flag_for_number = isinstance(value, bool) and is_number(default) and path[-1] != "verbose"
+    text_for_number = isinstance(value, str) and isinstance(default, float)
+    if isinstance(default, bool) and not isinstance(value, bool):
+        yield Problem("must be true or false", path=path, received=value, hint=flag_hint(value))
+    elif flag_for_number or text_for_number or is_number_text(value, default, str(path[-1])):
+        yield Problem("must be a number", path=path, received=value, hint=number_hint(value))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Problem("must be a finite number", path=path, received=value)

@@ -22,12 +22,12 @@ def compared_types(namespace: str, class_name: str) -> dict[str, frozenset[str]]
     """Return by argument the types that `__init__` compares it with: `isinstance(cell, (list, tuple))`."""
     found: dict[str, frozenset[str]] = {}
     for definition in keras_signatures.lineage(namespace, class_name):
-        init = keras_signatures.method(definition, "__init__")
+        init, own = keras_signatures.method(definition, "__init__"), dict[str, frozenset[str]]()
         if init is None:
             continue
         for name, types in _comparisons(init):
-            found[name] = found.get(name, frozenset()) | types
-        break
+            own[name] = own.get(name, frozenset()) | types
+        found = own | found  # that of the nearest class counts
     return found
 
 
@@ -82,7 +82,8 @@ def as_keras_takes(namespace: str, class_name: str, argument: str, value: object
         return tuple(value) if "tuple" in types and "list" not in types else value
     if isinstance(value, int) and not isinstance(value, bool):
         default = keras_signatures.signature(namespace, class_name).defaults.get(argument)
-        if isinstance(default, float) or ("float" in types and "int" not in types):
+        rate = namespace == "optimizers.schedules" and argument.endswith("learning_rate")
+        if rate or isinstance(default, float) or ("float" in types and "int" not in types):
             return float(value)
     return value
 

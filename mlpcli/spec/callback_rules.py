@@ -3,55 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-from mlpcli.spec.number_rules import NOT_NEGATIVE, WHOLE, Rule, is_number, is_whole
-from mlpcli.spec.values import Value, ValueMap
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _every(*words: str) -> Callable[[Value], bool]:
-    """Return a test for some words and for whole numbers from 1."""
-    return lambda value: value in words if isinstance(value, str) else is_whole(value) and value > 0
+from mlpcli.spec.number_rules import NOT_NEGATIVE, NUMBER, POSITIVE_WHOLE, SHRINKS, WHOLE, is_whole
+from mlpcli.spec.value_rules import TEXT, Rule, either, one_of
+from mlpcli.spec.values import Value
 
 
 def _is_profile(value: Value) -> bool:
     """Return whether a value is a batch, or the first and the last of several: 2, '2,5' or [2, 5]."""
     if isinstance(value, str) and re.fullmatch(r"\d+(,\d+)?", value):
-        value = [int(each) for each in value.split(",")]
-    ends = value if isinstance(value, list) else [value]
-    whole = [each for each in ends if is_whole(each) and each >= 0]
-    return len(whole) == len(ends) in (1, 2) and whole == sorted(whole)
+        ends: list[Value] = [int(each) for each in value.split(",")]
+        value = ends if len(ends) > 1 else ends[0]
+    if not isinstance(value, list):
+        return WHOLE.test(value)
+    whole = [each for each in value if is_whole(each) and each >= 0]
+    return len(whole) == len(value) == 2 and whole == sorted(whole)
 
 
-MODE: Rule = ("must be auto, min or max", lambda v: v in ("auto", "min", "max"))
-CALLED: Rule = (
+MODE = one_of("auto", "min", "max")
+CALLED = Rule(
     "must be a plug-in class that is called with the epoch and returns the learning rate, or a schedule",
     lambda v: isinstance(v, dict),
+    {"type": "object"},
 )
-NAME: Rule = ("must be the name of a metric", _is_text)
-TEXT: Rule = ("must be a text that is not empty", _is_text)
-PATH: Rule = ("must be a path in the run folder", _is_text)
-NUMBER: Rule = ("must be a finite number", is_number)
-SHRINKS: Rule = ("must be a number between 0 and 1", lambda v: is_number(v) and 0 < v < 1)
-SHOWN: Rule = ("must be 0, 1 or 2", lambda v: isinstance(v, int) and v in (0, 1, 2))
-SAVES: Rule = ("must be epoch, or a positive number of batches", _every("epoch"))
-WRITES: Rule = ("must be epoch, batch, or a positive number of batches", _every("epoch", "batch"))
-PROFILES: Rule = ("must be a batch, or the first and the last of several, such as [2, 5]", _is_profile)
-ADDRESS: Rule = (
+NAME = Rule("must be the name of a metric", TEXT.test, {"type": "string"})
+PATH = TEXT._replace(words="must be a path in the run folder")
+SHOWN = Rule(
+    "must be 0, 1 or 2",
+    lambda v: isinstance(v, int) and v in (0, 1, 2),
+    {"enum": [0, 1, 2, False, True]},
+)
+SAVES = either(one_of("epoch"), POSITIVE_WHOLE, words="epoch, or a positive number of batches")
+WRITES = either(
+    one_of("epoch", "batch"), POSITIVE_WHOLE, words="epoch, batch, or a positive number of batches"
+)
+PROFILES = Rule(
+    "must be a batch, or the first and the last of several, such as [2, 5]",
+    _is_profile,
+    {"type": ["integer", "string", "array"]},
+)
+ADDRESS = Rule(
     "must be an address that begins with http:// or https://",
     lambda v: isinstance(v, str) and re.match(r"https?://\S", v) is not None,
+    {"type": "string", "pattern": "^https?://"},
 )
-HEADERS: Rule = (
+HEADERS = Rule(
     "must be a mapping of names to texts",
     lambda v: isinstance(v, dict) and all(isinstance(each, str) for each in v.values()),
+    {"type": "object", "additionalProperties": {"type": "string"}},
 )
-ONE_CHARACTER: Rule = (
+ONE_CHARACTER = Rule(
     "must be one character, other than a quote and the end of a line",
     lambda v: isinstance(v, str) and len(v) == 1 and v not in '"\r\n',
+    {"type": "string", "minLength": 1, "maxLength": 1},
 )
 
 CALLBACK_RULES: dict[str, Rule] = {
@@ -86,24 +90,6 @@ CALLBACK_RULES: dict[str, Rule] = {
     "headers": HEADERS,
 }
 """By argument, as every callback of Keras that has it means it."""
-
-CALLBACK_SCHEMAS: dict[str, ValueMap] = {
-    MODE[0]: {"enum": ["auto", "min", "max"]},
-    CALLED[0]: {"type": "object"},
-    NAME[0]: {"type": "string"},
-    TEXT[0]: {"type": "string", "minLength": 1},
-    PATH[0]: {"type": "string", "minLength": 1},
-    NUMBER[0]: {"type": "number"},
-    SHRINKS[0]: {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-    SHOWN[0]: {"enum": [0, 1, 2, False, True]},
-    SAVES[0]: {"anyOf": [{"const": "epoch"}, {"type": "integer", "minimum": 1}]},
-    WRITES[0]: {"anyOf": [{"enum": ["epoch", "batch"]}, {"type": "integer", "minimum": 1}]},
-    PROFILES[0]: {"type": ["integer", "string", "array"]},
-    ADDRESS[0]: {"type": "string", "pattern": "^https?://"},
-    HEADERS[0]: {"type": "object", "additionalProperties": {"type": "string"}},
-    ONE_CHARACTER[0]: {"type": "string", "minLength": 1, "maxLength": 1},
-}
-"""The same rules in JSON Schema."""
 
 
 MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")

@@ -6,24 +6,24 @@ A *component* is a Keras object written as its class name, alone or with argumen
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, listing, nearest, suggest
+from mlpcli.errors import ABSENT, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec import keras_effects
 from mlpcli.spec.argument_forms import (
     MEANT,
-    flag_hint,
-    is_number_text,
+    default_problems,
     joined_calls,
     means,
+    stray_key,
     tuple_problem,
     unknown_argument,
     value_hint,
     widths_problem,
 )
+from mlpcli.spec.argument_relations import relation_problems
+from mlpcli.spec.argument_rules import may_be_null, value_rule
 from mlpcli.spec.argument_types import ITEMS, takes_mapping
-from mlpcli.spec.callback_rules import PATH
 from mlpcli.spec.component_forms import (
     CLASS_KEYS,
     a_kind,
@@ -39,23 +39,22 @@ from mlpcli.spec.component_rules import (
     LAYER_NAME,
     PLAIN_KINDS,
     SINGULAR,
-    TELLS_NULL,
     components_within,
     forbidden,
     has_short_names,
     kind_of_argument,
-    value_rule,
 )
 from mlpcli.spec.extended_classes import exclusions
 from mlpcli.spec.keras_roles import is_cell, is_map
+from mlpcli.spec.keras_signatures import UNKNOWN
 from mlpcli.spec.layer_graph import is_by_output, layer_names
-from mlpcli.spec.number_rules import Rule, is_number
 from mlpcli.spec.number_texts import number_hint
 from mlpcli.spec.optimizer_keys import factor_problems, own_keys
 from mlpcli.spec.other_names import AMBIGUOUS, folded
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.python_calls import read_call
 from mlpcli.spec.schedule_lengths import missing_argument_hint
+from mlpcli.spec.value_rules import Rule
 from mlpcli.spec.values import Value, ValueMap, is_utf8
 
 
@@ -169,7 +168,7 @@ def _component_problems(
     if len(component) > 1 and len(classes) == 1:
         for key in component:
             if key not in classes:
-                yield _stray_key(key, classes[0], (*path, key), namespace, catalog)
+                yield stray_key(key, classes[0], (*path, key), namespace, catalog)
         component = {classes[0]: component[classes[0]]}
     if len(component) != 1:
         rule = f"must name one {kind}" + (f", not {len(component)}" if component else "")
@@ -188,15 +187,6 @@ def _component_problems(
         return
     yield from _check_arguments(name, arguments, (*path, name), namespace, catalog)
     yield from exclusions(namespace, name, arguments, (*path, name))
-
-
-def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog: Catalog) -> Problem:
-    """Report a key next to a component's class: a misspelt `name`, or an argument one level too high."""
-    hint: Hint = nearest(key, own_keys(namespace)) if own_keys(namespace) else ""
-    known = catalog.class_names(namespace)
-    if (class_name in known and key in catalog.signature(namespace, class_name).names) or not hint:
-        hint = f"arguments go inside: {{{class_name}: {{{key}: ...}}}}"
-    return Problem(f"unknown key next to {class_name}", path=path, received=key, hint=hint)
 
 
 def _check_word(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
@@ -286,15 +276,26 @@ def _check_arguments(
         if not any(means(word, name, missing, unknown) for word in unknown[:MEANT]):
             hint = missing_argument_hint(namespace, class_name, arguments, name)
             yield Problem(f"{class_name} needs the argument {name!r}", path=path, received=ABSENT, hint=hint)
+    wrong = [*_argument_problems(class_name, arguments, path, missing, namespace, catalog)]
+    yield from wrong
+    if not wrong and not missing and not catalog.plugin_of(class_name):
+        yield from relation_problems(namespace, class_name, arguments, signature.defaults, path)
+
+
+def _argument_problems(
+    class_name: str, arguments: ValueMap, path: KeyPath, missing: list[str], namespace: str, catalog: Catalog
+) -> Iterator[Problem]:
+    """Yield the problems of each argument by itself."""
+    signature = catalog.signature(namespace, class_name)
+    alone = sum(name not in signature.names for name in arguments) == 1
     for name in arguments:
-        if namespace == "layers" and (widths := widths_problem(class_name, arguments, (*path, name))):
+        where = (*path, name)
+        if namespace == "layers" and (widths := widths_problem(class_name, arguments, where)):
             yield widths
         elif name in signature.names or signature.takes_any:
-            yield from _check_argument(class_name, arguments[name], (*path, name), namespace, catalog)
+            yield from _check_argument(class_name, arguments[name], where, namespace, catalog)
         else:
-            yield unknown_argument(
-                class_name, arguments, (*path, name), signature.names, missing, alone=len(unknown) == 1
-            )
+            yield unknown_argument(class_name, arguments, where, signature.names, missing, alone=alone)
 
 
 def _check_argument(
@@ -303,7 +304,8 @@ def _check_argument(
     """Check the value of an argument that a class has, or passes on."""
     signature, name = catalog.signature(namespace, class_name), str(where[-1])
     own = bool(catalog.plugin_of(class_name))
-    if not own and (several := components_within(namespace, class_name, name, value)) is not None:
+    several = None if own else components_within(namespace, class_name, name, value)
+    if several is not None and (several or name not in ITEMS):
         for step, item, kind in several:
             yield from _check_component(item, (*where, step), kind, catalog)
         return
@@ -311,18 +313,22 @@ def _check_argument(
         hint = "write [Name, {Name: {argument: value}}]"
         yield Problem(f"must be a list of {ITEMS[name]}", path=where, received=value, hint=hint)
         return
-    if name in signature.names:
-        rule = value_rule(namespace, class_name, name, keras=not own)
-        yield from _check_value(value, signature.defaults[name], where, rule, catalog)
+    inner: list[Problem] = []
     if not kind_of_argument(name, value) or name not in signature.names:
         plain = own or takes_mapping(namespace, class_name, name)
-        yield from _check_inner_components(value, where, catalog, mappings=plain)
+        inner += _check_inner_components(value, where, catalog, mappings=plain)
+    yield from inner
+    if name in signature.names and not inner:
+        default = signature.defaults[name]
+        rule = value_rule(namespace, class_name, name, keras=not own)
+        nullable = may_be_null(namespace, default, rule, keras=not own)
+        yield from _check_value(value, default, where, rule, catalog, nullable=nullable)
     if isinstance(value, str) and (hint := keras_effects.list_hint(namespace, class_name, name)):
         yield Problem("must be a list, not the path of a file", path=where, received=value, hint=hint)
 
 
 def _check_value(
-    value: Value, default: object, path: KeyPath, rule: Rule | None, catalog: Catalog
+    value: Value, default: object, path: KeyPath, rule: Rule | None, catalog: Catalog, *, nullable: bool
 ) -> Iterator[Problem]:
     kind = kind_of_argument(str(path[-1]), value)
     if not isinstance(default, str) and (problem := tuple_problem(value, path)):
@@ -331,7 +337,9 @@ def _check_value(
     if kind and isinstance(value, str | dict):
         yield from _check_nested(value, path, kind, catalog)
         return
-    if kind in PLAIN_KINDS and isinstance(value, bool | int | float):
+    if kind in PLAIN_KINDS and (
+        isinstance(value, bool | int | float) or (value is None and default is UNKNOWN)
+    ):
         yield from _check_component(value, path, kind, catalog)
         return
     if kind and isinstance(value, list):
@@ -339,11 +347,10 @@ def _check_value(
         yield Problem(f"must be one {SINGULAR[kind]}, not a list", path=path, received=value, hint=hint)
         return
     if rule is not None:
-        may_be_null = default is None or not {path[0], path[-2]} & TELLS_NULL or rule is PATH
-        if not (value is None and may_be_null) and not rule[1](value):
-            yield Problem(rule[0], path=path, received=value, hint=value_hint(value, rule))
+        if not rule.test(value) and not (value is None and nullable):
+            yield Problem(rule.words, path=path, received=value, hint=value_hint(value, rule))
         return
-    yield from _check_against_default(value, default, path)
+    yield from default_problems(value, default, path)
 
 
 def _check_inner_components(
@@ -373,18 +380,6 @@ def _check_inner_components(
             rule = "cannot be a mapping, other than a component"
             hint = "a component is written {Name: {argument: value}}"
             yield Problem(rule, path=path, received=value, hint=hint)
-
-
-def _check_against_default(value: Value, default: object, path: KeyPath) -> Iterator[Problem]:
-    """Check a value against the type of the default: true or false, or a float."""
-    flag_for_number = isinstance(value, bool) and is_number(default) and path[-1] != "verbose"
-    text_for_number = isinstance(value, str) and isinstance(default, float)
-    if isinstance(default, bool) and not isinstance(value, bool):
-        yield Problem("must be true or false", path=path, received=value, hint=flag_hint(value))
-    elif flag_for_number or text_for_number or is_number_text(value, default, str(path[-1])):
-        yield Problem("must be a number", path=path, received=value, hint=number_hint(value))
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield Problem("must be a finite number", path=path, received=value)
 
 
 def _check_nested(

@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mlpcli.spec import keras_effects, keras_signatures
+from mlpcli.spec.argument_rules import may_be_null, value_rule
 from mlpcli.spec.argument_types import ITEMS
 from mlpcli.spec.component_rules import (
     ALWAYS_THERE,
     FILLED_IN,
-    RULE_SCHEMAS,
     SINGULAR,
     components_within,
     forbidden,
     has_short_names,
     kind_of_argument,
-    value_rule,
 )
 from mlpcli.spec.dataset_names import NAMES
 from mlpcli.spec.extended_classes import SCHEDULED, SCHEDULED_LAYERS
@@ -287,19 +286,19 @@ def _several(namespace: str, class_name: str, name: str) -> Iterator[Schema]:
         one = [] if name in ITEMS else [{"$ref": f"#/$defs/{lists[0][2]}"}]
         yield _or_searched({"anyOf": [items, *one]} if one else items)
     if namespace == "layers" and name == SCHEDULED and class_name in SCHEDULED_LAYERS:
-        number = RULE_SCHEMAS[BELOW_ONE[0]]
-        yield _or_searched({"anyOf": [{"$ref": "#/$defs/optimizers.schedules"}, number, {"type": "null"}]})
+        yield _or_searched({"anyOf": [{"$ref": "#/$defs/optimizers.schedules"}, BELOW_ONE.schema]})
     if values := components_within(namespace, class_name, name, {"": None}):
         yield {"type": ["object", "null"], "additionalProperties": {"$ref": f"#/$defs/{values[0][2]}"}}
 
 
 def _argument(namespace: str, class_name: str, name: str, default: object) -> Schema:
-    """Return the schema of an argument, by the rules of `component_rules.py`."""
+    """Return the schema of an argument, by the rules of `argument_rules.py`."""
     kind = kind_of_argument(name)
     rule = value_rule(namespace, class_name, name, keras=True)
     schema: Schema = {}
     if rule is not None:
-        schema = {"anyOf": [RULE_SCHEMAS[rule[0]], {"type": "null"}]}
+        null = may_be_null(namespace, default, rule, keras=True)
+        schema = {"anyOf": [rule.schema, {"type": "null"}]} if null else {**rule.schema}
     elif isinstance(default, bool):
         schema = {"type": "boolean"}
     elif isinstance(default, float):

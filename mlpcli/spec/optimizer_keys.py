@@ -37,9 +37,11 @@ def factor_problems(optimizer: Value, catalog: Catalog) -> Iterator[Problem]:
     for key in OWN_OPTIMIZER_KEYS:
         factors = optimizer.get(key)
         for pattern, factor in factors.items() if isinstance(factors, dict) else ():
-            if not NOT_NEGATIVE[1](factor):
+            if not NOT_NEGATIVE.test(factor):
                 hint = number_hint(factor)
-                yield Problem(NOT_NEGATIVE[0], path=("optimizer", key, pattern), received=factor, hint=hint)
+                yield Problem(
+                    NOT_NEGATIVE.words, path=("optimizer", key, pattern), received=factor, hint=hint
+                )
     given = [key for key in OWN_OPTIMIZER_KEYS if optimizer.get(key)]
     classes = [key for key in optimizer if key not in OWN_OPTIMIZER_KEYS]
     if not given or len(classes) != 1 or classes[0] not in catalog.class_names("optimizers"):

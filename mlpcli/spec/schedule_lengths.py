@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 from mlpcli.errors import nearest
-from mlpcli.spec.number_rules import Rule, is_number, is_whole
+from mlpcli.spec.number_rules import NOT_NEGATIVE, POSITIVE, POSITIVE_WHOLE, is_number, is_whole
 from mlpcli.spec.number_texts import PLAIN, number_meant
+from mlpcli.spec.value_rules import SEARCHED, Rule
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_line import yaml_line
 
@@ -49,47 +50,45 @@ def _is_boundary(value: Value) -> bool:
 
 
 OR_UNITS = "{share: 0.5} (of the training) or {epochs: 5}"
-STEPS: Rule = (
-    f"must be a positive number of steps, {OR_UNITS}",
-    lambda v: _above_0(v) or (is_number(v) and v > 0),
-)
-WHOLE_STEPS: Rule = (
-    f"must be a positive integer, {OR_UNITS}",
-    lambda v: _above_0(v) or (is_whole(v) and v > 0),
-)
-STEPS_OR_NONE: Rule = (f"must be a number of steps of at least 0, {OR_UNITS}", _is_boundary)
-BOUNDARIES: Rule = (
-    f"must be a list of numbers of steps, each a number, {OR_UNITS}",
-    lambda v: isinstance(v, list) and all(map(_is_boundary, v)),
-)
-MOST_CYCLES = 20
-"""Each is twice as long as the one before: the first of 20 is a millionth of the training."""
-CYCLES: Rule = (
-    f"must be an integer from 1 to {MOST_CYCLES}",
-    lambda v: is_whole(v) and 1 <= v <= MOST_CYCLES,
-)
-LENGTH_RULES = (STEPS, WHOLE_STEPS, STEPS_OR_NONE, BOUNDARIES)
-
-_SEARCHED: ValueMap = {"type": "object", "required": ["hp"]}
 _WITH_UNIT: ValueMap = {
     "type": "object",
     "properties": {
-        SHARE: {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _SEARCHED]},
-        EPOCHS: {"anyOf": [{"type": "number", "minimum": 0}, _SEARCHED]},
+        SHARE: {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, SEARCHED]},
+        EPOCHS: {"anyOf": [{"type": "number", "minimum": 0}, SEARCHED]},
     },
     "minProperties": 1,
     "maxProperties": 1,
     "additionalProperties": False,
 }
-_AT_LEAST_0: ValueMap = {"type": "number", "minimum": 0}
-LENGTH_SCHEMAS: dict[str, ValueMap] = {
-    STEPS[0]: {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _WITH_UNIT]},
-    WHOLE_STEPS[0]: {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, _WITH_UNIT]},
-    STEPS_OR_NONE[0]: {"anyOf": [_AT_LEAST_0, _WITH_UNIT]},
-    BOUNDARIES[0]: {"type": "array", "items": {"anyOf": [_AT_LEAST_0, _WITH_UNIT, _SEARCHED]}},
-}
-LENGTH_SCHEMAS[CYCLES[0]] = {"type": "integer", "minimum": 1, "maximum": MOST_CYCLES}
-"""The same rules in JSON Schema."""
+STEPS = Rule(
+    f"must be a positive number of steps, {OR_UNITS}",
+    lambda v: _above_0(v) or POSITIVE.test(v),
+    {"anyOf": [POSITIVE.schema, _WITH_UNIT]},
+)
+WHOLE_STEPS = Rule(
+    f"must be a positive integer, {OR_UNITS}",
+    lambda v: _above_0(v) or POSITIVE_WHOLE.test(v),
+    {"anyOf": [POSITIVE_WHOLE.schema, _WITH_UNIT]},
+)
+STEPS_OR_NONE = Rule(
+    f"must be a number of steps of at least 0, {OR_UNITS}",
+    _is_boundary,
+    {"anyOf": [NOT_NEGATIVE.schema, _WITH_UNIT]},
+)
+BOUNDARIES = Rule(
+    f"must be a list of numbers of steps, each a number, {OR_UNITS}",
+    lambda v: isinstance(v, list) and all(map(_is_boundary, v)),
+    {"type": "array", "items": {"anyOf": [STEPS_OR_NONE.schema, SEARCHED]}},
+)
+MOST_CYCLES = 20
+"""Each is twice as long as the one before: the first of 20 is a millionth of the training."""
+CYCLES = Rule(
+    f"must be an integer from 1 to {MOST_CYCLES}",
+    lambda v: is_whole(v) and 1 <= v <= MOST_CYCLES,
+    {"type": "integer", "minimum": 1, "maximum": MOST_CYCLES},
+    whole=True,
+)
+LENGTH_RULES = (STEPS, WHOLE_STEPS, STEPS_OR_NONE, BOUNDARIES)
 
 
 DEFAULT_LENGTHS: dict[str, tuple[ValueMap, str]] = {

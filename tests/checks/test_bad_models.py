@@ -83,18 +83,20 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "spec.yaml:3:13 layers[0].Conv2D: does not fit what comes before it, of shape (rows, 4): it takes rows of 3 axes (height, width, channels); a row of 4 values is no image: use Dense",
         ],
     ),
-    "a value that Keras refuses": (
-        IRIS + "layers:\n  - Dense: {units: 3, activation: softmax, dtype: flot32}\n" + SPARSE,
-        [
-            "spec.yaml:3:12 layers[0].Dense: Keras rejects this Dense: Cannot convert 'flot32' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', 'mixed_bfloat16', and the name of any float dtype such as 'float32'",
-        ],
-    ),
-    "two values that Keras refuses": (
-        "dataset: {name: digits}\nlayers:\n  - Reshape: {target_shape: [3, 3]}\n  - MaxPooling1D: {pool_size: 0}\n  - Conv1D: {filters: 2, kernel_size: 0}\n"
+    "a value that Keras alone refuses": (
+        IRIS
+        + "layers:\n  - IntegerLookup: {vocabulary: [1, 2, 3], max_tokens: 2}\n  - Dense: {units: 3, activation: softmax}\n"
         + SPARSE,
         [
-            "spec.yaml:4:19 layers[1].MaxPooling1D: Keras rejects this MaxPooling1D: The `pool_size` argument must be a tuple of 1 integers. Received pool_size=0, including values {0} that do not satisfy `value > 0`",
-            "spec.yaml:5:13 layers[2].Conv1D: Keras rejects this Conv1D: The `kernel_size` argument must be a tuple of 1 integers. Received kernel_size=0, including values {0} that do not satisfy `value > 0`",
+            "spec.yaml:3:56 layers[0].IntegerLookup.max_tokens: Keras rejects this IntegerLookup: Attempted to set a vocabulary larger than the maximum vocab size, received 2; see keras.io/api for the arguments of IntegerLookup",
+        ],
+    ),
+    "two values that Keras alone refuses": (
+        "dataset: {name: digits}\nlayers:\n  - Reshape: {target_shape: [3, 3]}\n  - STFTSpectrogram: {window: ten}\n  - IntegerLookup: {vocabulary: [1, 2, 3], max_tokens: 2}\n"
+        + SPARSE,
+        [
+            "spec.yaml:4:31 layers[1].STFTSpectrogram.window: Keras rejects this STFTSpectrogram: Invalid window name 'ten' in parameter window='ten'!, received 'ten'; see keras.io/api for the arguments of STFTSpectrogram",
+            "spec.yaml:5:56 layers[2].IntegerLookup.max_tokens: Keras rejects this IntegerLookup: Attempted to set a vocabulary larger than the maximum vocab size, received 2; see keras.io/api for the arguments of IntegerLookup",
         ],
     ),
     "regression units": (

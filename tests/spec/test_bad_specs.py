@@ -44,7 +44,7 @@ WRONG: Wrong = {
         [
             "SPEC:2:61 layers[0].IntegerLookup.num_oov_indices: must be an integer from 0 to 10,000, received 300000000",
             "SPEC:4:34 metrics[0].AUC.num_thresholds: must be an integer from 2 to 10,000, received 1000000000",
-            "SPEC:4:72 metrics[1].MeanIoU.num_classes: must be an integer from 0 to 10,000, received 1000000",
+            "SPEC:4:72 metrics[1].MeanIoU.num_classes: must be an integer from 1 to 10,000, received 1000000",
         ],
     ),
     "a list of activations": (
@@ -136,7 +136,7 @@ WRONG: Wrong = {
     "mode": (
         GOOD + "callbacks: [EarlyStopping: {mode: mx}]\n",
         [
-            "SPEC:4:35 callbacks[0].EarlyStopping.mode: must be auto, min or max, received 'mx'",
+            "SPEC:4:35 callbacks[0].EarlyStopping.mode: must be auto, min or max, received 'mx'; did you mean 'max'?",
         ],
     ),
     "too much smoothing": (

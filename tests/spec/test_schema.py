@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from mlpcli.errors import SpecError
-from mlpcli.spec import callback_rules, component_rules, number_rules, schedule_lengths
+from mlpcli.spec.argument_rules import every_rule
 from mlpcli.spec.json_schema import spec_schema
 from mlpcli.spec.yaml_reader import parse_text, read_text
 from tests.conftest import ROOT, Result
@@ -150,31 +150,42 @@ def test_a_mistake_is_told_where_it_stands() -> None:
     assert wrong_epochs == "$.fit.epochs: 0 is less than or equal to the minimum of 0"
 
 
-RULES: dict[str, Callable[[object], bool]] = {
-    each[0]: each[1]
-    for module in (component_rules, callback_rules, number_rules, schedule_lengths)
-    for each in vars(module).values()
-    if isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], str) and callable(each[1])
-}
+RULES = {f"{rule.words}{', or null' * rule.test(None)}": rule for _, rule in every_rule()}
 NUMBERS = [-1, -0.5, 0, 1e-9, 0.5, 0.999, 1, 1.5, 2, 3, 20, 21, 10_000, 10_001, True, False, None]
-OTHERS: list[object] = ["", "x", "epoch", "min", "none", "http://x", "https://x.y", ",", "ab", []]
+OTHERS: list[Any] = ["", "x", "epoch", "min", "none", "http://x", "https://x.y", ",", "ab", []]
 OTHERS += [[0.05, 0.5, 0.95], [0, 0.5], [0.5, 1], [1, 2], ["a"], {}, {"a": "x"}, {"a": 1}, {"epochs": 1}]
 OTHERS += [{"share": 0.5}, {"share": 1.0}, {"share": 1.5}, {"share": 0.5, "epochs": 2}]
+OTHERS += [
+    "valid",
+    "same",
+    "Same",
+    "ROC",
+    "float32",
+    "lower",
+    [0, 255],
+    [3, 3],
+    [1],
+    [[1, 0], [0, 1]],
+    [2, 1],
+]
+OTHERS += ["rows", "cosine", "auto", "sum", "adam", ["a"], [-1, 2], [None, 3], [1, 3], [0.5, 0.9], [1, 1, 1]]
 BY_THE_RULE_ALONE = {"must be a batch, or the first and the last of several, such as [2, 5]"}
 """Rules whose numbers a schema does not bound."""
 
 
-@pytest.mark.parametrize("rule", component_rules.RULE_SCHEMAS)
-def test_the_bounds_that_a_schema_has_are_those_of_the_rule(rule: str) -> None:
+@pytest.mark.parametrize("words", RULES)
+def test_the_bounds_that_a_schema_has_are_those_of_the_rule(words: str) -> None:
     """They are written twice, as Python and as a schema: neither moves without the other."""
-    schema = jsonschema.Draft202012Validator(component_rules.RULE_SCHEMAS[rule])
-    taken = [value for value in [*NUMBERS, *OTHERS] if RULES[rule](value)]
+    rule = RULES[words]
+    schema = jsonschema.Draft202012Validator(rule.schema)
+    taken = [value for value in [*NUMBERS, *OTHERS, *rule.choices] if rule.test(value)]
     assert taken
     assert [value for value in taken if not schema.is_valid(value)] == []
-    if rule not in BY_THE_RULE_ALONE:
+    if rule.words not in BY_THE_RULE_ALONE:
         assert [value for value in NUMBERS if schema.is_valid(value)] == [
-            value for value in NUMBERS if RULES[rule](value)
+            value for value in NUMBERS if rule.test(value)
         ]
+    assert [word for word in rule.choices if rule.test(word)] == [*rule.choices]
 
 
 def test_what_is_missing_may_be_inherited() -> None:
