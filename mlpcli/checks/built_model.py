@@ -23,6 +23,7 @@ from mlpcli.checks.output_views import OutputView, canonical, output_views
 from mlpcli.checks.predict_rules import predict_problems
 from mlpcli.checks.sparse_gradients import scale_problems
 from mlpcli.checks.text_rules import token_problems
+from mlpcli.checks.weight_rules import weight_problems
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.named_arrays import of_name
 from mlpcli.data.types import Arrays
@@ -55,6 +56,8 @@ def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugin
     """
     checked = _Checked(model, loaded, dataset, plugins)
     _build_optimizer(checked)
+    if not is_unfilled(model.count_params()) and (wrong := [*weight_problems(model, loaded.spec)]):
+        raise SpecError(*wrong)
     if ids := [
         *token_problems(loaded.spec, dataset.contract),
         *id_problems(model, loaded.spec, dataset),

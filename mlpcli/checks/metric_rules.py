@@ -94,10 +94,21 @@ def _by_argument(view: OutputView, path: KeyPath, component: ComponentSpec, name
     if isinstance(class_id, int) and not 0 <= class_id < view.units:
         rule = f"the output has {counted(view.units, 'unit')}, counted from 0"
         yield Problem(rule, path=(*inside, "class_id"), received=class_id)
+    labels, weights = given.get("num_labels"), given.get("label_weights")
+    if isinstance(labels, int) and labels != view.units:
+        rule = f"must be the number of the output's units, {view.units}"
+        yield Problem(rule, path=(*inside, "num_labels"), received=labels)
+    if isinstance(weights, list) and len(weights) != view.units:
+        rule = f"must have a number for each unit of the output, of which there {_are(view.units)}"
+        yield Problem(rule, path=(*inside, "label_weights"), received=weights)
     if name in THRESHOLDED and isinstance(top, int) and top >= view.units:
         rule = f"all units are among the {top} largest of {view.units}: each would count as positive"
         hint = f"use a top_k below {view.units}" if view.units > 1 else "leave it out"
         yield Problem(rule, path=(*inside, "top_k"), received=top, hint=hint)
+
+
+def _are(count: int) -> str:
+    return "is 1" if count == 1 else f"are {count}"
 
 
 def _by_kind(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ from mlpcli.model.nested_layers import check_inner_layers
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.quantile_outputs import in_order, levels_by_layer
 from mlpcli.model.schedule_steps import with_steps
-from mlpcli.model.shape_refusals import fitting
+from mlpcli.model.shape_refusals import check_one_output, fitting
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.model.variable_factors import give_factors, unmatched
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
@@ -128,6 +128,7 @@ def build_network(
             if isinstance(layer, MemberMean):  # each member's quantiles are in order too
                 below = [in_order(below[0], f"{node.name}_members", levels.get(node.name), graph)]
             tensors[node.name] = call_layer(layer, below, node)
+            check_one_output(tensors[node.name], spec.layers[node.index], path)
     return _network(spec, inputs, {name: tensors[name] for name in graph.outputs}, contract)
 
 

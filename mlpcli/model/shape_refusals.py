@@ -117,7 +117,7 @@ def fitting(
             takes several rows for one image.
     """
     given = Applied(layer, tuple(rows), (*path, component.class_name), component.arguments, before)
-    if problem := _nothing_left(given) or _no_image(given):
+    if problem := _nothing_left(given) or _no_image(given) or _other_noise(given):
         raise SpecError(problem)
     with memory_refusals(path):
         try:
@@ -238,6 +238,45 @@ def _nothing_left(given: Applied) -> Problem | None:
     key, hint = nothing
     found = given.problem("", key=key, hint=hint)
     return replace(found, rule=found.rule.replace("does not fit", "leaves nothing of", 1))
+
+
+def _other_noise(given: Applied) -> Problem | None:
+    """Return the problem of a dropout's `noise_shape` for other rows, which Keras sees only in training."""
+    shape = given.arguments.get("noise_shape")
+    if not given.is_of_keras or not isinstance(shape, list):
+        return None
+    sizes = [None, *given.row][-len(shape) :] if shape else []
+    if len(shape) <= len(given.row) + 1 and all(
+        size in (None, 1) or size == here for size, here in zip(shape, sizes, strict=True)
+    ):
+        return None
+    hint = (
+        f"give {len(given.row) + 1} sizes: null where each value has noise of its own, 1 where all share it"
+    )
+    return given.problem("", key="noise_shape", hint=hint)
+
+
+def check_one_output(output: object, component: ComponentSpec, path: KeyPath) -> None:
+    """Check that a layer has returned one tensor, which is all that the layers after it can read.
+
+    Args:
+        output: what it returned.
+        component: the layer in the spec.
+        path: its place.
+
+    Raises:
+        SpecError: it has returned several.
+    """
+    if not isinstance(output, list | tuple | dict):
+        return
+    inside = (*path, component.class_name)
+    hint = "a layer of a spec has one output"
+    key = next((key for key in ("return_state", "merge_mode") if key in component.arguments), "")
+    if key:
+        hint += f": remove {key}"
+    rule = f"returns {len(output)} outputs"
+    received = component.arguments.get(key, ABSENT)
+    raise SpecError(Problem(rule, path=(*inside, key) if key else inside, received=received, hint=hint))
 
 
 def _unlike(given: Applied) -> Problem | None:

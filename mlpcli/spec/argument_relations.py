@@ -132,6 +132,12 @@ RELATIONS: dict[str, tuple[Relation, ...]] = {
             "leave it out: then it is found by itself",
         ),
         Relation(
+            "EinsumDense",
+            ("bias_axes", "equation"),
+            lambda given: {*str(given["bias_axes"] or "")} <= {*str(given["equation"]).rpartition(">")[2]},
+            "must be letters behind the arrow of the equation, which is {equation}",
+        ),
+        Relation(
             ".*",
             ("num_key_value_heads", "num_query_heads"),
             _divides("num_key_value_heads", "num_query_heads"),

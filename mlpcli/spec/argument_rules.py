@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from mlpcli.spec.callback_rules import CALLBACK_RULES, CALLED, MODE, PATH
-from mlpcli.spec.layer_rules import DTYPE, LAYER_RULES, NAME, WINDOW, Rules, layer_rule
+from mlpcli.spec.layer_rules import FLOAT, LAYER_RULES, NAME, NUMERIC, WINDOW, Rules, layer_rule
 from mlpcli.spec.number_rules import (
     ABOVE_ZERO_TO_ONE,
     AXES,
@@ -40,6 +40,7 @@ from mlpcli.spec.schedule_lengths import (
     WHOLE_STEPS,
 )
 from mlpcli.spec.value_rules import TEXT, Rule, either, list_of, one_of, or_null
+from mlpcli.spec.values import Value
 
 PLUGIN_RULES: dict[str, Rules] = {
     "layers": {
@@ -84,10 +85,22 @@ PLUGIN_RULES: dict[str, Rules] = {
 }
 """By kind and argument, also of a plug-in's class: names that mean the same everywhere."""
 
+
+def _is_pattern(value: Value) -> bool:
+    try:
+        return TEXT.test(value) and re.compile(str(value)) is not None
+    except re.error:
+        return False
+
+
+AXES_LIST = list_of(INTEGER, "a list of axes, such as [0, 1]", distinct=True)
+PATTERN = Rule("must be a regular expression", _is_pattern, {"type": "string", "minLength": 1})
 MAP = Rule(
-    "must be a mapping of names of layers to optimizers", lambda v: isinstance(v, dict), {"type": "object"}
+    "must be a mapping of regular expressions of weights' paths to optimizers",
+    lambda v: isinstance(v, dict) and all(map(_is_pattern, v)),
+    {"type": "object"},
 )
-A_MAP = MAP._replace(words="must be an OptimizerMap")
+A_MAP = Rule("must be an OptimizerMap", lambda v: isinstance(v, dict), {"type": "object"})
 
 SMOOTHING: Rules = {"label_smoothing": or_null(BELOW_ONE)}
 THRESHOLD_LIST = either(SHARE, list_of(SHARE, "", least=0), words="a number from 0 to 1, or a list of them")
@@ -113,7 +126,7 @@ KERAS_RULES: dict[str, tuple[tuple[str, Rules], ...]] = {
                 "reduction": one_of(
                     "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", null=True
                 ),
-                "dtype": DTYPE,
+                "dtype": FLOAT,
                 "name": NAME,
             },
         ),
@@ -149,7 +162,7 @@ KERAS_RULES: dict[str, tuple[tuple[str, Rules], ...]] = {
                 "class_id": WHOLE,
                 **dict.fromkeys(("recall", "precision", "sensitivity", "specificity"), SHARE),
                 "ignore_class": INTEGER,
-                "dtype": DTYPE,
+                "dtype": NUMERIC,
                 "name": TEXT,
             },
         ),
@@ -184,7 +197,9 @@ KERAS_RULES: dict[str, tuple[tuple[str, Rules], ...]] = {
                 "ns_steps": POSITIVE_WHOLE,
                 "rms_rate": or_null(POSITIVE),
                 **dict.fromkeys(("muon_a", "muon_b", "muon_c"), NUMBER),
-                "exclude_layers": list_of(TEXT, "a list of names of layers", least=0),
+                "exclude_layers": list_of(
+                    PATTERN, "a list of regular expressions of weights' paths", least=0
+                ),
                 "name": NAME,
             },
         ),
@@ -218,7 +233,7 @@ KERAS_RULES: dict[str, tuple[tuple[str, Rules], ...]] = {
                 "window": WINDOW,
                 "side": one_of("real", "imag"),
                 "scaling": one_of("density", "spectrum", null=True),
-                **dict.fromkeys(("input_axes", "output_axes"), AXES),
+                **dict.fromkeys(("input_axes", "output_axes"), AXES_LIST),
                 "seed": INTEGER,
             },
         ),

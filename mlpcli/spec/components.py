@@ -305,6 +305,11 @@ def _check_argument(
     signature, name = catalog.signature(namespace, class_name), str(where[-1])
     own = bool(catalog.plugin_of(class_name))
     several = None if own else components_within(namespace, class_name, name, value)
+    if several == [] and name not in ITEMS and isinstance(value, list):
+        yield Problem(
+            "must not be an empty list", path=where, received=value, hint="keep one, or leave it out"
+        )
+        return
     if several is not None and (several or name not in ITEMS):
         for step, item, kind in several:
             yield from _check_component(item, (*where, step), kind, catalog)

@@ -31,7 +31,7 @@ from mlpcli.spec.number_rules import (
     margins,
     sizes,
 )
-from mlpcli.spec.value_rules import FLAG, TEXT, Rule, either, list_of, one_of, or_null
+from mlpcli.spec.value_rules import TEXT, Rule, either, list_of, one_of, or_null
 from mlpcli.spec.values import Value
 
 Rules = dict[str, Rule]
@@ -43,6 +43,7 @@ WINDOW = or_null(either(TEXT, list_of(NUMBER, ""), words="the name of a window, 
 NO_WEIGHTS = LEFT_OUT._replace(
     words="must be left out: use an initializer, or start_from for weights of a run"
 )
+NO_FLASH = Rule("must be false: TensorFlow has no flash attention", lambda v: v is False, {"const": False})
 STATELESS = Rule(
     "must be false: the rows of a batch do not continue those of the batch before",
     lambda v: v is False,
@@ -82,6 +83,14 @@ SHAPE = Rule(
     "must be a list of sizes of at least 0, of which one may be -1, for what is left",
     _is_shape,
     {"type": "array", "items": {"anyOf": [{"type": "integer", "minimum": -1}, {"type": "object"}]}},
+)
+
+
+EINSUM = r"(\.\.\.)?[A-Za-z]+(\.\.\.)?,[A-Za-z]+->(\.\.\.)?[A-Za-z]+(\.\.\.)?"
+EQUATION = Rule(
+    "must be an equation of letters such as 'ab,bc->ac'",
+    lambda v: isinstance(v, str) and re.fullmatch(EINSUM, v) is not None,
+    {"type": "string", "pattern": f"^{EINSUM}$"},
 )
 
 
@@ -128,35 +137,24 @@ def _vocabulary(rule: Rule, words: str) -> Rule:
     )
 
 
-DTYPES = (
-    *(
-        "float16",
-        "bfloat16",
-        "float32",
-        "float64",
-        "mixed_float16",
-        "mixed_bfloat16",
-        "bool",
-        "string",
-        "int",
-    ),
-    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float"),
-    *("float8_e4m3fn", "float8_e5m2", "complex64", "complex128"),
-)
-"""Keras's `ALLOWED_DTYPES`, names of its policies, and names that it takes for others."""
+FLOATS = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
+WHOLES = ("int", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 QUANTIZED = r".+_from_.+"
 
 
-def _is_dtype(value: Value) -> bool:
-    return isinstance(value, str) and (value in DTYPES or re.fullmatch(QUANTIZED, value) is not None)
+def _dtype(*words: str) -> Rule:
+    """Return the rule for a type of numbers; a quantized one is left to Keras."""
+    return Rule(
+        f"must be a type of numbers, such as {', '.join(words[:2])} or {words[-1]}",
+        lambda v: isinstance(v, str) and (v in words or re.fullmatch(QUANTIZED, v) is not None),
+        {"anyOf": [{"enum": [*words]}, {"type": "string", "pattern": QUANTIZED}]},
+        choices=words,
+    )
 
 
-DTYPE = Rule(
-    "must be a type of numbers, such as float32, float16 or mixed_float16",
-    _is_dtype,
-    {"anyOf": [{"enum": [*DTYPES]}, {"type": "string", "pattern": QUANTIZED}]},
-    choices=DTYPES,
-)
+FLOAT = _dtype(*FLOATS)
+NUMERIC = _dtype(*FLOATS, *WHOLES)
+DTYPE = _dtype(*FLOATS, *WHOLES, "int8", "bool", "string", "complex64", "complex128")
 NAME = Rule(
     "must be a text without '/'",
     lambda v: TEXT.test(v) and "/" not in str(v),
@@ -188,6 +186,7 @@ SOUND: Rules = {
 
 LAYER_RULES: tuple[tuple[str, Rules], ...] = (
     # by class, the first that has the argument
+    (".*(Dense|Conv|LSTM|GRU|RNN|Embedding|Attention).*", {"dtype": FLOAT}),
     ("MemberDense", {"share": SHARED}),
     ("Members", {"count": POSITIVE_WHOLE, "width": POSITIVE_WHOLE}),
     ("PiecewiseLinearEmbedding", {"bins": THRESHOLDS, "width": POSITIVE_WHOLE}),
@@ -250,7 +249,8 @@ LAYER_RULES: tuple[tuple[str, Rules], ...] = (
     ("ReLU|LeakyReLU", dict.fromkeys(("negative_slope", "threshold", "max_value"), NOT_NEGATIVE)),
     ("Masking", {"mask_value": NUMBER}),
     ("ActivityRegularization", {"l1": or_null(NOT_NEGATIVE), "l2": or_null(NOT_NEGATIVE)}),
-    ("MultiHeadAttention|EinsumDense", {"output_shape": SOME_SIZES}),
+    ("EinsumDense", {"output_shape": SOME_SIZES, "equation": EQUATION}),
+    ("MultiHeadAttention", {"output_shape": TOTAL_SIZES}),
     (r"(Center|Random)Crop|Resizing", {"height": POSITIVE_WHOLE, "width": POSITIVE_WHOLE}),
     (
         ".*",
@@ -304,13 +304,12 @@ LAYER_RULES: tuple[tuple[str, Rules], ...] = (
             "scaling": one_of("density", "spectrum", null=True),
             "target_shape": SHAPE,
             "dims": ORDER,
-            "equation": TEXT,
             "noise_shape": list_of(
                 either(POSITIVE_WHOLE, NULL), "a list of positive integers, or null", least=0
             ),
             "use_cudnn": FLAG_OR_AUTO,
             "stateful": STATELESS,
-            "flash_attention": FLAG,
+            "flash_attention": NO_FLASH,
             "seed": INTEGER,
             "dtype": DTYPE,
             "name": NAME,

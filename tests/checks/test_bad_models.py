@@ -99,6 +99,37 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "spec.yaml:5:56 layers[2].IntegerLookup.max_tokens: Keras rejects this IntegerLookup: Attempted to set a vocabulary larger than the maximum vocab size, received 2; see keras.io/api for the arguments of IntegerLookup",
         ],
     ),
+    "a regularizer and a constraint that do not fit their weight": (
+        IRIS
+        + "layers:\n  - Dense: {units: 4, bias_regularizer: orthogonal_regularizer, bias_constraint: {MaxNorm: {axis: 1}}}\n  - Dense: {units: 3, activation: softmax}\n"
+        + SPARSE,
+        [
+            "spec.yaml:3:41 layers[0].Dense.bias_regularizer: cannot be applied to the bias, of shape (4,): Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape=(4,), received 'orthogonal_regularizer'",
+            "spec.yaml:3:82 layers[0].Dense.bias_constraint: cannot be applied to the bias, of shape (4,): Invalid reduction dimension (1 for input with 1 dimension(s), received {MaxNorm: {axis: 1}}",
+        ],
+    ),
+    "noise for other rows, which is seen only in training": (
+        IRIS
+        + "layers:\n  - Dropout: {rate: 0.5, noise_shape: [null, 3]}\n  - Dense: {units: 3, activation: softmax}\n"
+        + SPARSE,
+        [
+            "spec.yaml:3:39 layers[0].Dropout.noise_shape: does not fit what comes before it, of shape (rows, 4), received [null, 3]; give 2 sizes: null where each value has noise of its own, 1 where all share it",
+        ],
+    ),
+    "a layer with several outputs": (
+        "dataset: {name: digits}\nlayers:\n  - LSTM: {units: 3, return_state: true}\n  - Dense: {units: 10, activation: softmax}\n"
+        + SPARSE,
+        [
+            "spec.yaml:3:36 layers[0].LSTM.return_state: returns 3 outputs, received true; a layer of a spec has one output: remove return_state",
+        ],
+    ),
+    "labels of a metric that are not the units": (
+        "dataset: {name: breast_cancer}\nlayers:\n  - Dense: {units: 1, activation: sigmoid}\nloss: binary_crossentropy\nmetrics:\n  - AUC: {multi_label: true, num_labels: 3, label_weights: [1, 2, 3]}\n",
+        [
+            "spec.yaml:6:42 metrics[0].AUC.num_labels: must be the number of the output's units, 1, received 3",
+            "spec.yaml:6:60 metrics[0].AUC.label_weights: must have a number for each unit of the output, of which there is 1, received [1, 2, 3]",
+        ],
+    ),
     "regression units": (
         "dataset: {name: diabetes}\nlayers:\n  - Dense: {units: 2}\nloss: mse\n",
         [
@@ -230,9 +261,9 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "metric that cannot": (
         "dataset: {path: onehot.npz}\n"
         + SOFTMAX
-        + "loss: categorical_crossentropy\nmetrics: [accuracy, {AUC: {multi_label: true, num_labels: 5}}]\n",
+        + "loss: categorical_crossentropy\nmetrics: [accuracy, {CategoricalCrossentropy: {axis: 4}}]\n",
         [
-            "spec.yaml:5:21 metrics[1]: this metric cannot be computed from this output and target: Incompatible shapes: [200,5] vs. [200,3], received 'AUC'",
+            "spec.yaml:5:21 metrics[1]: this metric cannot be computed from this output and target: Requires start <= limit when delta > 0: 5/2, received 'CategoricalCrossentropy'",
         ],
     ),
     "metric with another's name": (

@@ -147,6 +147,31 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
         ".layer: must be a layer, not a number, received 3; write layer: {Dense: {units: 3}}",
     ),
     ("layers", "Pipeline", {"layers": []}, ".layers: must be a list of layers, received []"),
+    ("layers", "RNN", {"cell": []}, ".cell: must not be an empty list, received []; "),
+    (
+        "layers",
+        "Dense",
+        {"units": 3, "dtype": "int32"},
+        ".dtype: must be a type of numbers, such as float32, fl",
+    ),
+    (
+        "layers",
+        "EinsumDense",
+        {"equation": "ab", "output_shape": 3},
+        ".equation: must be an equation of letters",
+    ),
+    (
+        "layers",
+        "EinsumDense",
+        {"equation": "ab,bc->ac", "output_shape": 3, "bias_axes": "f"},
+        ".bias_axes: must be letters behind the arrow of the equation, which is ab,bc->ac, received 'f'",
+    ),
+    (
+        "layers",
+        "MultiHeadAttention",
+        {"num_heads": 2, "key_dim": 2, "flash_attention": True},
+        ".flash_attention: must be false: TensorFlow has no flash attention, received true",
+    ),
     ("losses", "Huber", {"delta": -1}, ".delta: must be a positive number, received -1"),
     (
         "losses",
