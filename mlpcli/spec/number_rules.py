@@ -90,7 +90,7 @@ BOUNDED_WHOLE = _whole(f"must be an integer from 0 to {MAX_STEPS:,}", 0, MAX_STE
 CLASSES = _whole(f"must be an integer from 1 to {MAX_STEPS:,}", 1, MAX_STEPS)
 
 AXES = either(INTEGER, list_of(INTEGER, "a list of them", distinct=True))
-NUMBERS = either(NUMBER, list_of(NUMBER, "a list of them"), words="a finite number, or a list of them")
+NUMBERS = either(NUMBER, list_of(NUMBER, "a list of them"), words="a number, or a list of numbers")
 WEIGHTS = either(
     NOT_NEGATIVE, list_of(NOT_NEGATIVE, ""), words="a number of at least 0, or a list of such numbers"
 )
@@ -116,7 +116,7 @@ def _is_nested(value: Value) -> bool:
 
 
 NESTED = Rule(
-    "must be a finite number, or a list of them, perhaps of lists",
+    "must be a number, or a list of numbers",
     _is_nested,
     {"anyOf": [{"type": "number"}, {"type": "array", "minItems": 1}]},
 )

@@ -106,7 +106,7 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
         {"mean": 1.0},
         ".mean: needs the variance beside it, received 1.0; give both",
     ),
-    ("layers", "Rescaling", {"scale": []}, ".scale: must be a finite number, or a list of them, perhaps of"),
+    ("layers", "Rescaling", {"scale": []}, ".scale: must be a number, or a list of numbers, received []"),
     ("layers", "Permute", {"dims": [0, 1]}, ".dims: must be a list of the axes 1, 2, ... in another order"),
     ("layers", "Reshape", {"target_shape": [-1, -1]}, ".target_shape: must be a list of sizes of at least 0"),
     ("layers", "Embedding", {"input_dim": 3, "output_dim": 0}, ".output_dim: must be a positive integer"),

@@ -257,7 +257,7 @@ def test_a_dropouts_rate_follows_a_schedule_that_counts_training_steps() -> None
     ("layer", "told"),
     [
         ("Dropout: {rate: {FlatCosin: {initial: 0.1}}}", "did you mean 'FlatCosine'?"),
-        ("Dropout: {rate: {initial: 0.1}}", "rate: must be a number from 0 up to but not including 1"),
+        ("Dropout: {rate: {initial: 0.1}}", "rate: cannot be a mapping, other than a component"),
         ("SpatialDropout1D: {rate: {FlatCosine: {initial: 0.1}}}", "only the rate of Dropout may follow"),
     ],
 )
