@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from scripts.message_texts import VALUE, Program, Text, name_of, pattern, without_singular
@@ -52,7 +53,7 @@ def program() -> Program:
 @cache
 def messages() -> tuple[Message, ...]:
     """Return every message of the program, by module and line."""
-    said = [*find(program()), *_from_the_schema()]
+    said = [*find(program()), *_from_the_rules(program()), *_from_the_schema()]
     found: dict[str, Message] = {}
     for each in sorted(said, key=lambda item: (item.module, item.line)):
         known = found.get(each.words)
@@ -126,7 +127,6 @@ def _classes_known(module: Module, name: str, source: Program) -> bool:
 def find(source: Program) -> Iterator[Message]:
     """Yield the messages in a source, some of them several times."""
     yield from _from_calls(source)
-    yield from _from_the_rules(source)
 
 
 def _from_calls(source: Program) -> Iterator[Message]:
@@ -218,16 +218,16 @@ def _scope(module: Module, call: ast.AST) -> Scope:
 
 
 def _from_the_rules(source: Program) -> Iterator[Message]:
-    """Yield the words of the constants that are rules of values: `POSITIVE: Rule = (words, test)`."""
-    for module in source.modules.values():
-        for node in module.tree.body:
-            if (
-                isinstance(node, ast.AnnAssign)
-                and name_of(node.annotation) == "Rule"
-                and node.value is not None
-            ):
-                for text in source.element(node.value, Scope(module), 0, 0):
-                    yield Message(text.words, (), (), module.name, module.title, "", node.lineno)
+    """Yield the words of the rules for arguments and between them, which are made in tables."""
+    from mlpcli.spec import argument_relations, argument_rules
+
+    module = source.modules[argument_rules.__name__]
+    for words in dict.fromkeys(rule.words for _, rule in argument_rules.every_rule()):
+        yield Message(words, (), (), module.name, module.title, "", 0)
+    module = source.modules[argument_relations.__name__]
+    for relation in chain.from_iterable(argument_relations.RELATIONS.values()):
+        words, hint = (re.sub(r"{(\w+)}", r"⟨\1⟩", text) for text in (relation.words, relation.hint))
+        yield Message(words, (hint,) if hint else (), (), module.name, module.title, "", 0)
 
 
 def _from_the_schema() -> Iterator[Message]:
