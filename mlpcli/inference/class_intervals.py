@@ -39,11 +39,18 @@ def class_intervals(
         return np.concatenate([each.sum(axis=1) for each in (real & found, found, real)], axis=1, dtype=float)
 
     method = Method(seed)
-    draws = resample_sums(dealt_sums(addends, rows, seed), group_sizes(rows), method)
+    sums = dealt_sums(addends, rows, seed)
+    draws = resample_sums(sums, group_sizes(rows), method)
     both, found, real = np.split(draws, 3, axis=1)
+    _, all_found, all_real = np.split(np.minimum(sums.sum(axis=0), rows).astype(int), 3)
+    support = {"precision": all_found, "recall": all_real, "f1": all_real}
     with np.errstate(divide="ignore", invalid="ignore"):
         values = {"precision": both / found, "recall": both / real, "f1": 2 * both / (found + real)}
     ends = {
-        name: [percentile_interval(each, rows, method.level) for each in values[name].T] for name in SCORES
+        name: [
+            percentile_interval(each, int(of), method.level)
+            for each, of in zip(values[name].T, support[name], strict=True)
+        ]
+        for name in SCORES
     }
     return [{name: each for name in SCORES if (each := ends[name][place])} for place in range(count)]

@@ -143,6 +143,13 @@ def _of_sums(each: _Measured, name: str, sums: Array) -> Array:
     return np.asarray(metric.values(sums)[..., metric.names.index(name)])
 
 
+def _of_draws(each: _Measured, name: str, sums: Array) -> Array:
+    """Return the values of a metric, (draws,), NaN where a draw has none, for (draws, addends) sums."""
+    metric = each.values.metric(name)
+    assert metric is not None
+    return np.asarray(metric.drawn(sums)[..., metric.names.index(name)])
+
+
 def _value(each: _Measured, name: str) -> float:
     return float(_of_sums(each, name, _sums(each, name)[0].sum(axis=0)))
 
@@ -206,7 +213,8 @@ def _resampled(measured: Sequence[_Measured], name: str, groups: RowGroups | Non
     drawn = resample_sums(np.concatenate(sums, axis=1), sizes, method)
     ends = np.cumsum([each.shape[1] for each in sums])[:-1]
     return [
-        _of_sums(each, name, part) for each, part in zip(measured, np.split(drawn, ends, axis=1), strict=True)
+        _of_draws(each, name, part)
+        for each, part in zip(measured, np.split(drawn, ends, axis=1), strict=True)
     ]
 
 

@@ -229,7 +229,7 @@ def _importances(
     sign = -1.0 if directions(trained.model, validation=False).get(name) == "max" else 1.0
     own = base.sums(seed)
     counts = np.concatenate(list(draw_counts(len(own), RESAMPLES, seed)))
-    resampled, whole = _value(base, counts @ own), float(_value(base, own.sum(axis=0)))
+    resampled, whole = base.drawn(counts @ own)[..., 0], float(_value(base, own.sum(axis=0)))
     orders = [np.random.default_rng([seed, repeat]).permutation(len(split)) for repeat in range(repeats)]
     found = []
     for number, columns in enumerate(wanted):

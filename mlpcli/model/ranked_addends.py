@@ -45,6 +45,7 @@ class RankedAddends:
 
     of_rows: Callable[[Tensor, Tensor, Tensor | None], Array]
     values: Callable[[Array], Array]
+    support: Callable[[Array], Array]
 
 
 def ranked_addends(metric: keras.metrics.Metric) -> RankedAddends:
@@ -73,7 +74,7 @@ def ranked_addends(metric: keras.metrics.Metric) -> RankedAddends:
         np.add.at(parts, (row, real.astype(np.int64), place, column), weight)
         return parts.reshape(rows, -1)
 
-    def values(sums: Array) -> Array:
+    def counts_of(sums: Array) -> Counts:
         cells = sums.reshape(*sums.shape[:-1], 2, len(thresholds) + 1, -1)
         whole = cells.sum(axis=-2)
         above = np.cumsum(cells[..., :0:-1, :], axis=-2)[..., ::-1, :]
@@ -84,9 +85,28 @@ def ranked_addends(metric: keras.metrics.Metric) -> RankedAddends:
             np.swapaxes(each, -1, -2)
             for each in (above[..., 0, :, :], above[..., 1, :, :], rest[..., 0, :, :], rest[..., 1, :, :])
         )
-        return _values(metric, Counts(tp, fp, tn, fn))
+        return Counts(tp, fp, tn, fn)
 
-    return RankedAddends(of_rows, values)
+    def values(sums: Array) -> Array:
+        return _values(metric, counts_of(sums))
+
+    def support(sums: Array) -> Array:
+        return _support(metric, counts_of(sums))
+
+    return RankedAddends(of_rows, values, support)
+
+
+def _support(metric: keras.metrics.Metric, counts: Counts) -> Array:
+    """Return of how many rows each value is, (..., values): of an area as many as the rarer label has."""
+    positive, negative = counts.tp + counts.fn, counts.tn + counts.fp
+    if isinstance(metric, keras.metrics.Precision):
+        return np.asarray((counts.tp + counts.fp)[..., 0, :])
+    if isinstance(metric, keras.metrics.Recall):
+        return np.asarray(positive[..., 0, :])
+    if isinstance(metric, tuple(COUNTED)):
+        return np.full(counts.tp[..., 0, :].shape, np.inf)
+    rarer = np.minimum(positive, negative).min(axis=-1)  # (..., columns)
+    return np.asarray(rarer if isinstance(metric, tuple(BEST)) else rarer.min(axis=-1, keepdims=True))
 
 
 def _values(metric: keras.metrics.Metric, counts: Counts) -> Array:

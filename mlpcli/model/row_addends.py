@@ -8,7 +8,7 @@ metric's own value is checked where it is used: a plug-in's metric may look like
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ SHARES = (
 )
 """Metrics of rows that are right or wrong."""
 
+SAME = 1e-12
+"""The share of the squares of values that are the same which rounding leaves of their variance, at most."""
+
 OVERLAPS = (keras.metrics.IoU, keras.metrics.MeanIoU)
 
 
@@ -49,7 +52,10 @@ class Addends:
     Attributes:
         of_rows: From targets, outputs and weights, (rows * steps, ...) each or None, to what each of them
             adds, (rows * steps, addends) float64.
-        values: From sums, (..., addends), to the metric's values, (..., values).
+        values: From sums, (..., addends), to the metric's values, (..., values); those that are not defined
+            are what Keras makes of them.
+        support: From sums to how many rows or steps each value is of, at most: of a recall the positive ones.
+            0 where it is not defined, infinite where all rows count.
         is_mean: Whether the two addends are a numerator and a denominator, and the value their ratio or a
             function of it that grows with it.
         is_share: Whether it is the share of rows that are right.
@@ -57,8 +63,14 @@ class Addends:
 
     of_rows: Callable[[Tensor, Tensor, Tensor | None], Array]
     values: Callable[[Array], Array]
+    support: Callable[[Array], Array]
     is_mean: bool = False
     is_share: bool = False
+
+
+def every_row(is_defined: Array | np.bool) -> Array:
+    """Return the support of values of all rows, where they are defined."""
+    return np.where(is_defined, np.inf, 0.0)
 
 
 def addends_of(metric: keras.metrics.Metric) -> Addends:
@@ -79,7 +91,7 @@ def addends_of(metric: keras.metrics.Metric) -> Addends:
             each = each.metric
         return found.of_rows(y_true, y_pred, weights)
 
-    return Addends(of_rows, found.values, found.is_mean, found.is_share)
+    return replace(found, of_rows=of_rows)
 
 
 def _of_inner(metric: keras.metrics.Metric) -> Addends:
@@ -87,7 +99,7 @@ def _of_inner(metric: keras.metrics.Metric) -> Addends:
         return _mean(metric)
     if isinstance(metric, RANKED):
         found = ranked_addends(metric)
-        return Addends(found.of_rows, found.values)
+        return Addends(found.of_rows, found.values, found.support)
     if isinstance(metric, keras.metrics.FBetaScore):
         return _f_score(metric)
     if isinstance(metric, OVERLAPS):
@@ -130,7 +142,10 @@ def _mean(metric: keras.metrics.Mean) -> Addends:
         mean = ratio(sums[..., 0], sums[..., 1])
         return np.asarray(np.sqrt(mean) if root else mean)[..., None]
 
-    return Addends(of_rows, values, is_mean=True, is_share=isinstance(metric, SHARES))
+    def support(sums: Array) -> Array:
+        return every_row(sums[..., 1:2] != 0)
+
+    return Addends(of_rows, values, support, is_mean=True, is_share=isinstance(metric, SHARES))
 
 
 def _samplewise(values: Tensor, weights: Tensor | None, dtype: str) -> Array:
@@ -191,7 +206,14 @@ def _f_score(metric: keras.metrics.FBetaScore) -> Addends:
             return np.asarray((score * real).sum(axis=-1, keepdims=True) / whole)
         return score if metric.average is None else np.asarray(score.mean(axis=-1, keepdims=True))
 
-    return Addends(of_rows, values)
+    def support(sums: Array) -> Array:
+        real = np.split(sums, 3, axis=-1)[2]
+        if metric.average is None:
+            return real
+        found = real.min(axis=-1, keepdims=True) if metric.average == "macro" else real.sum(-1, keepdims=True)
+        return np.asarray(found)
+
+    return Addends(of_rows, values, support)
 
 
 def _overlap(metric: keras.metrics.IoU) -> Addends:
@@ -225,7 +247,11 @@ def _overlap(metric: keras.metrics.IoU) -> Addends:
         overlap = np.where(union > 1e-9, both / (union + tiny), 0.0).sum(axis=-1, keepdims=True)
         return np.asarray(overlap / ((union > 1e-9).sum(axis=-1, keepdims=True) + tiny))
 
-    return Addends(of_rows, values)
+    def support(sums: Array) -> Array:
+        _, real, found = (each[..., metric.target_class_ids] for each in np.split(sums, 3, axis=-1))
+        return every_row((real + found).sum(axis=-1, keepdims=True) > 0)
+
+    return Addends(of_rows, values, support)
 
 
 class _Centre:
@@ -266,7 +292,20 @@ def _r2(metric: keras.metrics.R2Score) -> Addends:
             return np.asarray(scores.mean(axis=-1, keepdims=True))
         return scores
 
-    return Addends(of_rows, values)
+    def support(sums: Array) -> Array:
+        total, squares, _, count = np.split(sums, 4, axis=-1)
+        varies = _varies(total, squares, count)
+        if metric.class_aggregation is None:
+            return every_row(varies)
+        return every_row(np.all(varies, axis=-1, keepdims=True))
+
+    return Addends(of_rows, values, support)
+
+
+def _varies(total: Array, squares: Array, count: Array) -> Array:
+    """Return whether values differ, from their sum, that of their squares, and their number."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(squares - total * (total / count) > SAME * squares)
 
 
 def _correlation(metric: RowCorrelation) -> Addends:
@@ -294,4 +333,8 @@ def _correlation(metric: RowCorrelation) -> Addends:
                 found = 2 * xy / (xx + yy + count * (mx - my) ** 2)
         return np.asarray(found.mean(axis=-1, keepdims=True))
 
-    return Addends(of_rows, values)
+    def support(sums: Array) -> Array:
+        sx, _, sxx, _, _, count = np.split(sums, 6, axis=-1)
+        return every_row(np.all(_varies(sx, sxx, count), axis=-1, keepdims=True))
+
+    return Addends(of_rows, values, support)

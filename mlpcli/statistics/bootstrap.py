@@ -168,7 +168,7 @@ def percentile_interval(values: Array, rows: int, level: float = LEVEL) -> tuple
 
     Args:
         values: (resamples,), one of each resample; not finite where it has none.
-        rows: How many rows were resampled, or groups of them.
+        rows: How many rows were resampled, or groups of them; of a value of some of them, how many these are.
         level: Of the interval.
 
     Returns:

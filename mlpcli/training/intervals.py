@@ -141,25 +141,40 @@ class _Finder:
 
     def _of_sums(self, metric: RowMetric, draws: Array, whole: Array, reasons: dict[str, str]) -> None:
         """Keep the intervals of a metric's values; of those that are not Keras's own, why not."""
-        drawn, values = metric.values(draws), metric.values(whole)
+        drawn, values = metric.drawn(draws), metric.values(whole)
+        support = np.minimum(metric.support(whole), self.rows)
         if metric.names == ("loss",) and _is_regularised(self.model):
             constant = self.shown["loss"] - values  # whatever the rows are
             drawn, values = drawn + constant, values + constant
         for place, name in enumerate(metric.names):
-            if not self._keep(name, drawn[:, place], float(values[place])):
+            if not self._keep(name, drawn[:, place], float(values[place]), support[place]):
                 reasons[name] = "its value is not the one that sums over rows give"
         if metric.is_share:
             self._note_constant(metric.names[0], float(values[0]))
+            return
+        for name in metric.names:
+            ends = self.bounds.get(name)
+            if ends is not None and ends[0] == ends[1]:
+                self.notes[name] = (
+                    "the same in every draw, which says nothing of how far new rows are from it"
+                )
 
-    def _keep(self, name: str, drawn: Array, value: float) -> bool:
-        """Keep the interval of a value around what Keras gave; return whether the two values agree."""
+    def _keep(self, name: str, drawn: Array, value: float, support: float) -> bool:
+        """Keep the interval of a value around what Keras gave; return whether the two values agree.
+
+        Args:
+            name: Of the value.
+            drawn: (draws,), the value in each; NaN where it has none.
+            value: Over all rows.
+            support: How many rows it is of.
+        """
         shown = self.shown.get(name)
         if shown is None:
             return False
         if not np.isfinite(shown):
             self.left_out[name] = "its value is no finite number"
             return True
-        found = percentile_interval(drawn, self.rows, self.method.level)
+        found = percentile_interval(drawn, int(support), self.method.level)
         if found is None:
             self.left_out[name] = "it has no value over many draws, as without a row of a class"
             return True
@@ -214,7 +229,7 @@ class _Finder:
             value, more = float(whole[place]), drawn[:, place]
             if name == "loss" and _is_regularised(self.model):
                 value, more = self.shown["loss"], more + (self.shown["loss"] - value)
-            if not self._keep(name, more, value):
+            if not self._keep(name, more, value, self.rows):
                 self.refuse([name], "computed again, its value is another")
             elif name in self.bounds:
                 self.notes[name] = f"no sum over rows: from {RESAMPLES} draws"

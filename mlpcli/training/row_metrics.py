@@ -23,7 +23,7 @@ from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_losses
 from mlpcli.machine import format_bytes
 from mlpcli.model.loss_addends import inner_loss, loss_addends
-from mlpcli.model.row_addends import NotOfRows, addends_of
+from mlpcli.model.row_addends import NotOfRows, addends_of, every_row
 from mlpcli.statistics.bootstrap import GROUPS, dealt_sums, group_sizes
 from mlpcli.statistics.curves import ratio
 from mlpcli.training import compiled
@@ -49,6 +49,8 @@ class RowMetric:
         addends: From positions of rows, (some,) int, to what each adds, (some, addends) float64.
         values: From sums of addends, (..., addends), to values, (..., names). The loss is
             that of the rows, without what regularisation adds to it.
+        support: From sums to how many rows each value is of, at most, and 0 where it is not defined; see
+            `Addends`.
         is_mean: Whether each row adds a numerator and a denominator, `addends[:, 0]` and `addends[:, 1]`,
             whose sums' ratio is the value or, for a root of a mean, its square.
         is_share: Whether it is the share of rows that are right.
@@ -59,8 +61,17 @@ class RowMetric:
     rows: int
     addends: Addend
     values: Callable[[Array], Array]
+    support: Callable[[Array], Array]
     is_mean: bool = False
     is_share: bool = False
+
+    def drawn(self, sums: Array) -> Array:
+        """Return the values of draws of the rows, NaN where a draw does not define them.
+
+        Args:
+            sums: (draws, addends).
+        """
+        return np.where(self.support(sums) > 0, self.values(sums), np.nan)
 
     def sums(self, seed: int, groups: int = GROUPS) -> Array:
         """Return the addends of each row, or with more rows than `groups` of each random group of them.
@@ -194,7 +205,7 @@ def _metric(
         return np.asarray(found.reshape(len(rows), -1, found.shape[1]).sum(axis=1))  # the steps of each row
 
     count = len(measured.split)
-    return RowMetric(names, output, count, addends, made.values, made.is_mean, made.is_share)
+    return RowMetric(names, output, count, addends, made.values, made.support, made.is_mean, made.is_share)
 
 
 def row_losses(model: keras.Model, measured: MeasuredRows) -> list[RowMetric]:
@@ -219,14 +230,17 @@ def row_losses(model: keras.Model, measured: MeasuredRows) -> list[RowMetric]:
     def total(sums: Array) -> Array:
         return np.asarray((ratio(sums[..., ::2], sums[..., 1::2]) * weights).sum(axis=-1))[..., None]
 
+    def support(sums: Array) -> Array:
+        return every_row((sums[..., 1::2] != 0).all(axis=-1, keepdims=True))
+
     count = len(measured.split)
-    whole = RowMetric(("loss",), "", count, addends, total, is_mean=len(losses) == 1)
+    whole = RowMetric(("loss",), "", count, addends, total, support, is_mean=len(losses) == 1)
     if len(losses) == 1:
         return [whole]
     # Keras averages the loss of a single output over batches, whatever their number of rows.
     share = count / (batches * in_batch)
     return [whole] + [
-        RowMetric((f"{output}_loss",), output, count, _scaled(each, share), _ratio, is_mean=True)
+        RowMetric((f"{output}_loss",), output, count, _scaled(each, share), _ratio, support, is_mean=True)
         for (output, _, _), each in zip(losses, one_each, strict=True)
     ]
 

@@ -11,12 +11,13 @@ from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import compiled_losses
 from mlpcli.training.row_metrics import MeasuredRows
+from mlpcli.training.undefined_metrics import why_undefined
 
 RESAMPLES = 200
 """Draws of such a metric: each costs an evaluation."""
 
 WholeMetric = Callable[[Array], Array]
-"""From positions of rows, (some,) int, to the values over these rows, (values,)."""
+"""From positions of rows, (some,) int, to the values over these rows, (values,); NaN for none."""
 
 
 def whole_metrics(model: keras.Model, measured: MeasuredRows) -> dict[tuple[str, ...], WholeMetric]:
@@ -35,7 +36,9 @@ def _metric(metric: keras.metrics.Metric, output: str, measured: MeasuredRows) -
             metric.update_state(y_true, y_pred)
         values = np.array(_numbers(metric.result()))  # before the reset: it may be a variable
         metric.reset_state()
-        return values
+        y_true, y_pred, _ = measured.take(output, rows)
+        undefined = np.array(why_undefined(metric, y_true, y_pred, len(values))) != ""
+        return np.where(undefined, np.nan, values)
 
     return value
 

@@ -243,9 +243,69 @@ def test_few_rows_have_a_warning_and_one_row_has_no_interval(rows: int) -> None:
 
 
 def test_a_value_that_is_no_number_has_no_interval() -> None:
-    found, shown = intervals_of([keras.metrics.R2Score()], y=np.zeros((60, 1), np.float32) + math.pi)
-    assert not math.isfinite(shown["r2_score"]) or found.bounds["r2_score"][0] <= shown["r2_score"]
+    found, _ = intervals_of([keras.metrics.R2Score()], y=np.zeros((60, 1), np.float32) + math.pi)
+    assert "r2_score" in found.left_out
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def _judged(positive: int, rows: int, metrics: list[Any]) -> Intervals:
+    """Return the intervals of metrics of rows of which a few are positive, and mostly distinguished."""
+    from mlpcli.training import compiled
+    from mlpcli.training.intervals import find_intervals
+    from mlpcli.training.row_metrics import measure_rows
+
+    y = (np.arange(rows) < positive).astype(np.float32)[:, None]
+    scores = np.clip(0.35 * y + np.random.default_rng(2).uniform(0, 0.6, (rows, 1)), 0, 1)
+    x = keras.Input((1,))
+    model = keras.Model(x, keras.layers.Activation("linear")(x))
+    model.compile(loss="binary_crossentropy", metrics=metrics)
+    features = scores.astype(np.float32)
+    shown = compiled.evaluate(model, compiled.Arrays(features, y), batch_size=rows)
+    split = Split(features, y, np.arange(rows))
+    return find_intervals(model, measure_rows(model, split, batch_size=rows), shown, seed=5)
+
+
+NEED_CLASSES = {
+    "auc": keras.metrics.AUC,
+    "pr": lambda name: keras.metrics.AUC(name=name, curve="PR"),
+    "sensitivity": lambda name: keras.metrics.SensitivityAtSpecificity(0.5, name=name),
+    "recall": keras.metrics.Recall,
+    "f1": lambda name: keras.metrics.F1Score(name=name, threshold=0.5),
+}
+
+
+def test_draws_without_a_row_of_a_class_do_not_count_as_an_area_of_0() -> None:
+    found = _judged(1, 50, [make(name=name) for name, make in NEED_CLASSES.items()])
+    assert found.bounds.keys() == {"loss"}  # without the one positive row are 36% of the draws
+    assert {*found.left_out} == {*NEED_CLASSES}
+    assert "without a row of a class" in found.left_out["auc"]
+    few = _judged(4, 200, [make(name=name) for name, make in NEED_CLASSES.items()])  # 1.8% of the draws
+    assert few.bounds.keys() == {"loss", *NEED_CLASSES}
+    assert few.bounds["auc"][0] > 0.5
+    assert few.bounds["pr"][0] > 0
+    same = _judged(6, 100, [keras.metrics.Recall(name="recall", thresholds=0.1)])
+    assert same.bounds["recall"] == (1.0, 1.0)
+    assert "the same in every draw" in same.notes["recall"]
+
+
+def test_a_value_of_few_rows_has_the_interval_of_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an area of 7 positive rows of 100, 95% of the intervals should hold the true one; 87% did."""
+    seen: list[int] = []
+
+    def noted(values: Array, rows: int, level: float) -> tuple[float, float] | None:
+        seen.append(rows)
+        return percentile_interval(values, rows, level)
+
+    monkeypatch.setattr("mlpcli.training.intervals.percentile_interval", noted)
+    _judged(7, 100, [keras.metrics.AUC(), keras.metrics.Recall(), keras.metrics.BinaryAccuracy()])
+    assert seen == [100, 7, 7, 100]
+
+
+def test_r2_of_a_draw_of_one_value_does_not_count() -> None:
+    y = np.zeros((30, 1), np.float32)
+    y[0] = 1.0
+    found, _ = intervals_of([keras.metrics.R2Score()], y=y, rows=30)
+    assert "r2_score" in found.left_out
 
 
 def test_a_model_that_measures_itself_has_no_intervals() -> None:
@@ -280,7 +340,7 @@ def test_scores_of_classes_are_drawn_with_all_steps_of_a_row(labels: bool) -> No
             for each in (truth, predicted)
         )
         of_first.append(2 * (real & given).sum() / (real.sum() + given.sum()))
-    outside = share_outside(50)
+    outside = share_outside(50 if labels else int((truth == 0).sum()))  # steps of the class, if fewer
     assert found[0]["f1"] == pytest.approx(np.quantile(of_first, [outside, 1 - outside]))
     assert found[0].keys() == {"precision", "recall", "f1"}
     if not labels:
