@@ -44,6 +44,7 @@ from mlpcli.cli.tune import tune
 from mlpcli.cli.unpack import unpack
 from mlpcli.errors import MlpcliError
 from mlpcli.machine import installed_version
+from mlpcli.plugin_frames import plugin_failure
 from mlpcli.program_name import as_called
 
 REFUSALS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space")
@@ -230,10 +231,18 @@ def _end(error: Exception, *, debug: bool) -> int:
         where = f" ({error.filename})" if error.filename else ""
         _show(f"{error.strerror}{where}: no incomplete file was left; {REFUSALS[error.errno]} and try again")
         return EXIT_FAILED
-    hint = "" if debug else "; run again with --debug to see where"
-    reason = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())  # Keras colours its messages
-    _show(f"internal error: {type(error).__name__}: {reason}{hint}")
+    _show(_unexpected(error, debug=debug))
     return EXIT_FAILED
+
+
+def _unexpected(error: Exception, *, debug: bool) -> str:
+    """Return the message for an error that is none of ours: where in a plug-in it arose, if it did there."""
+    found = plugin_failure(error)
+    own = error if found is None else found.error
+    reason = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(own)).split())  # Keras colours its messages
+    where, seen = ("internal error", "where") if found is None else (found.where, "the whole traceback")
+    hint = "" if debug else f"; run again with --debug to see {seen}"
+    return f"{where}: {type(own).__name__}: {reason}{hint}"
 
 
 SURPLUS = "Got unexpected extra argument(s)"

@@ -12,6 +12,7 @@ from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.variable_factors import give_factors
 from mlpcli.model.wrapped_layers import wrapped_problems
+from mlpcli.plugin_frames import plugin_failure
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.argument_types import as_keras_takes
 from mlpcli.spec.component_rules import components_within, forbidden, namespace_of_argument
@@ -198,11 +199,27 @@ def memory_refusals(path: KeyPath) -> Iterator[None]:
 
 
 def plain_reason(error: BaseException) -> str:
-    """Return the sentence of a Keras or TensorFlow error that explains it, on one line."""
-    text = str(error)
+    """Return the sentence of a Keras or TensorFlow error that explains it, on one line.
+
+    An error in a plug-in has its kind, and the plug-in's file, line and function.
+    """
+    found = plugin_failure(error)
+    if found is None:
+        return _sentence(error)
+    return f"{type(found.error).__name__}: {_sentence(found.error)} ({found.where})"
+
+
+def _sentence(error: BaseException) -> str:
+    text = error.args[0] if isinstance(error, KeyError) and _is_text(error) else str(error)
     text = re.sub(r"Exception encountered when calling .*?\n\n", "", text, flags=re.S)
+    text = re.sub(r"Could not automatically infer .*?Error encountered:\s*", "", text, flags=re.S)
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.split(r"\n\s*Arguments received by|\n\s*\[\[|\n\n+Call arguments|\n\n", text)[0]
     text = re.sub(r"\{\{function_node .*?\}\}|\[Op:\w+\]( name:)?", "", text)
     text = " ".join(text.split())
     return (text or type(error).__name__).rstrip(".")
+
+
+def _is_text(error: KeyError) -> bool:
+    """Return whether a key that is missing is a text of several lines, whose `str` would be escaped."""
+    return bool(error.args) and isinstance(error.args[0], str) and "\n" in error.args[0]

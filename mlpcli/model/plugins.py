@@ -15,6 +15,7 @@ from mlpcli import runs
 from mlpcli.errors import Place, Problem, RunError, SpecError
 from mlpcli.files import read_ordinary, replacing
 from mlpcli.keras_import import import_keras
+from mlpcli.plugin_frames import MODULE
 from mlpcli.runs import trust
 from mlpcli.runs.folder import Run
 from mlpcli.spec.plugins import KERAS, MAX_BYTES, Catalog, Plugin
@@ -67,7 +68,7 @@ def import_plugins(catalog: Catalog) -> Plugins:
 
 
 def _import(plugin: Plugin) -> types.ModuleType:
-    name = f"mlpcli_plugin_{plugin.file.stem}_{plugin.sha256[:12]}"
+    name = f"{MODULE}{plugin.file.stem}_{plugin.sha256[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     module = types.ModuleType(name)

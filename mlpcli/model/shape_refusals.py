@@ -17,6 +17,7 @@ from mlpcli.keras_import import keras
 from mlpcli.model.components import memory_refusals, plain_reason
 from mlpcli.model.shape_advice import leaves_nothing, shape_hint, values_in
 from mlpcli.model.taken_axes import IMAGE_AXES, axes_in_words, is_for_images, taken_axes
+from mlpcli.plugin_frames import plugin_failure
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.spec.values import Value
 from mlpcli.spec.yaml_line import entry_line
@@ -387,8 +388,9 @@ def _in_keras_words(given: Applied, error: Exception) -> Problem:
         return Problem(rule, path=given.path[:2], hint="join them first, with Concatenate")
     known = given.is_of_keras or type(given.layer).__module__.startswith("mlpcli.")
     hint = shape_hint(given.layer, given.row, given.before) if known else ""
-    found = given.problem(reason, hint=hint)
-    return replace(found, path=given.path[:2])
+    found = replace(given.problem(reason, hint=hint), path=given.path[:2])
+    called = "cannot be called on" if plugin_failure(error) else "does not fit"
+    return replace(found, rule=found.rule.replace("does not fit", called, 1))
 
 
 def _size(size: int | None) -> str:

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mlpcli"
 
 GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import", "free_names"}
-GROUND |= {"extras", "near_paths", "program_name"}
+GROUND |= {"extras", "near_paths", "plugin_frames", "program_name"}
 GROUND |= {"keras_internals", "tuner_internals", "tensorflow_internals", "distribute_internals"}
 BELOW_MODEL = GROUND | {"spec", "data", "runs", "statistics"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
