@@ -30,7 +30,7 @@ from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_metrics
-from mlpcli.model.components import make_component, plain_reason, refusals
+from mlpcli.model.components import argument_meant, make_component, plain_reason, refusals
 from mlpcli.model.memory import is_unfilled
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.callback_rules import MONITORING
@@ -221,8 +221,8 @@ def _blame_metric(checked: _Checked, y: Arrays, outputs: Arrays, reason: str) ->
             metric.update_state(truth, found)
             metric.result()
         except Exception as error:
-            rule = f"this metric cannot be computed from this output and target: {plain_reason(error)}"
-            problems.append(Problem(rule, path=path, received=component.class_name))
+            rule = "this metric cannot be computed from this output and target"
+            problems.append(_blamed(rule, plain_reason(error), path, component))
     if problems:
         return problems
     rule = f"these metrics cannot be computed from this output and target: {reason}"
@@ -247,9 +247,17 @@ def _blame_loss(checked: _Checked, y: Arrays, outputs: Arrays | None, reason: st
             created = make_component(component, "losses", view.loss_path, checked.plugins)
             keras.losses.get(created)(y[name] if name else y, of_name(outputs, name))
         except Exception as error:
-            text = f"{rule}: {plain_reason(error)}"
-            return [Problem(text, path=view.loss_path, received=component.class_name)]
+            return [_blamed(rule, plain_reason(error), view.loss_path, component)]
     return [Problem(f"{rule}: {reason}", path=("loss",))]
+
+
+def _blamed(rule: str, reason: str, path: KeyPath, component: ComponentSpec) -> Problem:
+    """Return the problem of a component, at the argument that the reason is about where it is about one."""
+    name, reason = argument_meant(reason, component.arguments)
+    if not name:
+        return Problem(f"{rule}: {reason}", path=path, received=component.class_name)
+    received = component.arguments[name]
+    return Problem(f"{rule}: {reason}", path=(*path, component.class_name, name), received=received)
 
 
 def first_rows(arrays: Arrays, count: int) -> Arrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError
@@ -180,13 +180,32 @@ def refusals(
         except (SpecError, MemoryError):
             raise
         except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
-            reason = plain_reason(error)
-            named = [name for name in arguments if re.search(rf"[`'\"]{name}\b|\b{name}=", reason)]
+            name, reason = argument_meant(plain_reason(error), arguments)
             received: object = ABSENT
-            if len(named) == 1:
-                path, received = (*path, named[0]), arguments[named[0]]
-                reason = re.sub(r"\.? *(You )?Received:? .*", "", reason)
+            if name:
+                path, received = (*path, name), arguments[name]
             raise SpecError(Problem(f"{rule}: {reason}", path=path, received=received, hint=hint)) from error
+
+
+OF_AN_AXIS = re.compile(r"\baxis\b|reduction dimension|start <= limit when delta")
+"""What Keras and TensorFlow say of an axis that there is not."""
+
+
+def argument_meant(reason: str, arguments: Collection[str]) -> tuple[str, str]:
+    """Return the argument that an error is about, or an empty text, and the error without its value.
+
+    Args:
+        reason: the sentence of the error.
+        arguments: the names of those that were given.
+    """
+    named = [
+        name for name in arguments if re.search(rf"[`'\"]{re.escape(name)}\b|\b{re.escape(name)}=", reason)
+    ]
+    if "axis" in arguments and OF_AN_AXIS.search(reason):
+        named = ["axis"]
+    if len(named) != 1:
+        return "", reason
+    return named[0], re.sub(r"\.? *(You )?Received:? .*", "", reason)
 
 
 @contextmanager

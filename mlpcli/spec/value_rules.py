@@ -110,4 +110,3 @@ def _is_text(value: Value) -> bool:
 
 
 TEXT = Rule("must be a text that is not empty", _is_text, {"type": "string", "minLength": 1})
-FLAG = Rule("must be true or false", lambda value: isinstance(value, bool), {"type": "boolean"})

@@ -263,7 +263,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         + SOFTMAX
         + "loss: categorical_crossentropy\nmetrics: [accuracy, {CategoricalCrossentropy: {axis: 4}}]\n",
         [
-            "spec.yaml:5:21 metrics[1]: this metric cannot be computed from this output and target: Requires start <= limit when delta > 0: 5/2, received 'CategoricalCrossentropy'",
+            "spec.yaml:5:54 metrics[1].CategoricalCrossentropy.axis: this metric cannot be computed from this output and target: Requires start <= limit when delta > 0: 5/2, received 4",
+        ],
+    ),
+    "loss along another axis": (
+        IRIS + SOFTMAX + "loss: {SparseCategoricalCrossentropy: {axis: 5}}\n",
+        [
+            "spec.yaml:4:46 loss.SparseCategoricalCrossentropy.axis: this loss cannot be computed from this output and target: Only axis=-1 is currently supported, received 5",
         ],
     ),
     "metric with another's name": (
