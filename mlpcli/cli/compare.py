@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 METRIC_HELP = "The metric to test. Default: the first of the specs that all runs have, else the loss."
 SPLIT_HELP = "The rows to predict. Default: test; validation of trials, and where a run has no test."
+DATA_HELP = "A file of rows with their targets, which all models predict, instead of a split."
 TEST_HELP = "Test which differences are more than chance, by the models' predictions, folds or seeds."
 OUTPUT_HELP = "The plot. Default: in the runs folder, named after the runs."
 
@@ -38,6 +39,7 @@ def compare(
     ] = False,
     metric: Annotated[str | None, typer.Option(help=METRIC_HELP)] = None,
     split: Annotated[str | None, typer.Option(help=SPLIT_HELP)] = None,
+    data: Annotated[str | None, typer.Option(metavar="FILE", help=DATA_HELP)] = None,
     test: Annotated[bool, typer.Option("--test/--no-test", help=TEST_HELP)] = True,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PNG", help=OUTPUT_HELP)] = None,
     trust_plugins: TrustOption = False,
@@ -52,6 +54,7 @@ def compare(
     from mlpcli.runs.comparison import choose, default_picture
 
     at_once = AllAtOnce()
+    file = at_once.of(_file, data, split, test=test)
     chosen = at_once.of(choose, names, runs_dir, trials=trials, trusted=trust_plugins)
     found = chosen.value if chosen else []
     picture = output or default_picture(found, runs_dir)
@@ -59,10 +62,30 @@ def compare(
     at_once.of(check_output, picture, "-o", hint=hint, default=output is None)
     for run in found:
         show_left_out(run.left_out)
-    if chosen:
-        at_once.of(check_wishes, found, metric=metric, split=split)
+    if chosen and file:
+        at_once.of(check_wishes, found, metric=metric, split=split, data=file.value)
     at_once.finish()
-    _compare(found, output, picture, metric=metric, split=split, test=test, json=json)
+    _compare(found, output, picture, metric=metric, split=split, data=file.value, test=test, json=json)
+
+
+def _file(data: str | None, split: str | None, *, test: bool) -> Path | None:
+    """Return the file that --data names; None without it.
+
+    Raises:
+        UsageError: it does not go together with another option.
+    """
+    from mlpcli.data.readers.find_files import as_path
+    from mlpcli.errors import Problem, UsageError
+
+    if data is None:
+        return None
+    if split is not None:
+        rule = f"--data {data} and --split {split}: the rows are of a file or of a split"
+        raise UsageError(Problem(rule, hint="leave one of them out"))
+    if not test:
+        rule = f"--data {data}: its rows are for the test, which --no-test leaves out"
+        raise UsageError(Problem(rule, hint="leave one of them out"))
+    return as_path(data)
 
 
 def _compare(
@@ -72,6 +95,7 @@ def _compare(
     *,
     metric: str | None,
     split: str | None,
+    data: Path | None,
     test: bool,
     json: bool,
 ) -> None:
@@ -85,7 +109,7 @@ def _compare(
     table, letters = side_by_side(found), report.letters(len(found))
     if not json:
         report.show_comparison(table)
-    tested = find_differences(found, metric=metric, split=split) if test else None
+    tested = find_differences(found, metric=metric, split=split, data=data) if test else None
     if tested is not None and tested.models is not None:
         for warning in tested.models.warnings:
             show_sentence(warning, stderr=True, style="yellow")

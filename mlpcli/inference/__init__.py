@@ -10,7 +10,7 @@ With `--by`: `wanted_groups` (what the names mean), `named_groups` (the rows), `
 
 `explain`: `explain` of columns, `explain_images` of images.
 
-`compare`: `differences`, which are those of the models (`compare`, on `common_rows`) and of the settings
+`compare`: `differences`, those of the models (`compare`, on `common_rows` or `file_rows`) and of the settings
 (`compare_settings`, on `held_out_rows`); `score_groups`; `row_values` says what each row adds to a
 metric.
 

@@ -85,7 +85,7 @@ class CommonRows:
     """The rows that some runs have in common.
 
     Attributes:
-        split: of which split they are.
+        split: of which split they are; or of which file.
         runs: of each run the same rows, in the same order.
         refused: why other runs are not among them, a sentence each.
     """
@@ -121,12 +121,12 @@ def common_rows(found: Sequence[Run], split: str | None) -> CommonRows:
             refused.append(f"run {data.trained.run.label} has no {wanted} rows{rest}")
             continue
         each = _own_rows(data, own, wanted)
-        why = _why_other_rows(rows[0], each) if rows else ""
+        why = why_other_rows(rows[0], each) if rows else ""
         if why:
             refused.append(why)
         else:
             rows.append(each)
-    return _in_common(wanted, rows, refused)
+    return in_common(wanted, rows, refused)
 
 
 class _Loaded(NamedTuple):
@@ -192,7 +192,7 @@ def _groups(section: DatasetSpec, dataset: Dataset, split: Split) -> RowGroups |
     return RowGroups(column.name, column.values[split.rows])
 
 
-def _why_other_rows(first: OwnRows, other: OwnRows) -> str:
+def why_other_rows(first: OwnRows, other: OwnRows) -> str:
     """Return why the rows of two runs are not rows of the same data; an empty text where they are."""
     pair = f"the rows of runs {first.run.label} and {other.run.label} differ"
     if why := _why_other_targets(first.contract, other.contract):
@@ -293,8 +293,14 @@ def _positions(first: OwnRows, other: OwnRows) -> tuple[Array, Array]:
     return one, two
 
 
-def _in_common(split: str, rows: list[OwnRows], refused: list[str]) -> CommonRows:
-    """Return of each run the rows that all have; of none where they are too few."""
+def in_common(split: str, rows: list[OwnRows], refused: list[str]) -> CommonRows:
+    """Return of each run the rows that all have; of none where they are too few.
+
+    Args:
+        split: of which split, or file, they are.
+        rows: of each run.
+        refused: why other runs are not among them.
+    """
     if len(rows) < 2:
         return CommonRows(split, tuple(rows), tuple(refused))
     rows, left_out = _most_alike(rows, split)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from mlpcli.errors import MlpcliError, UsageError
 from mlpcli.inference.common_rows import CommonRows, OwnRows, RowGroups, common_rows, output_pairs
 from mlpcli.inference.compare_settings import against_best, best_of
 from mlpcli.inference.evaluate import check_outputs, predict_outputs, values_of
+from mlpcli.inference.file_rows import rows_of_file
 from mlpcli.inference.row_values import RowValues, row_values
 from mlpcli.inference.score_groups import by_class, by_decile, columns_of, untested
 from mlpcli.model.build import output_loss
@@ -62,7 +64,7 @@ class _Measured:
 
 
 def compare_models(
-    found: Sequence[Run], *, metric: str | None, split: str | None
+    found: Sequence[Run], *, metric: str | None, split: str | None, data: Path | None = None
 ) -> tuple[ModelsTest | None, tuple[str, ...]]:
     """Test the differences between the models of some runs on the rows that all have.
 
@@ -70,11 +72,12 @@ def compare_models(
         found: the runs.
         metric: its name; None for the first of the specs.
         split: see `common_rows`.
+        data: a file of rows with their targets, instead of a split.
 
     Returns:
         The test, or None; and why not, or why some runs are not in it.
     """
-    shared = common_rows(found, split)
+    shared = common_rows(found, split) if data is None else rows_of_file(found, data)
     refused = list(shared.refused)
     measured: list[_Measured] = []
     for rows in shared.runs if len(shared.runs) > 1 else ():
@@ -94,7 +97,8 @@ def compare_models(
     why = why_not_comparable(taken, name) or _why_no_value(measured, name)
     if why:
         return None, (*refused, why)
-    return _tested(measured, name, shared), tuple(refused)
+    tested = _tested(measured, name, shared)
+    return tested if data is None else replace(tested, data=str(data)), tuple(refused)
 
 
 def _measure(rows: OwnRows) -> _Measured:

@@ -73,7 +73,7 @@ def _show_settings(out: Screen, test: SettingsTest, names: Sequence[str]) -> Non
 
 def _show_models(out: Screen, test: ModelsTest, names: Sequence[str], *, settings: bool) -> None:
     out.print()
-    rows = f"{test.rows:,} {test.split} rows"
+    rows = f"{test.rows:,} rows of {test.data}" if test.data else f"{test.rows:,} {test.split} rows"
     out.print(Text(f"models, on {rows} that {_all(len(test.runs))} predict", style="bold"))
     if len(test.runs) > 2:
         _show_table(out, test, test.values, names)
@@ -121,7 +121,7 @@ def models_text(test: ModelsTest, names: Sequence[str], *, settings: bool) -> st
     reason = "it is undefined in too many resamples of the rows"
     said = _difference_text(test, test.values, names, "", reason)
     which = "these two models" if len(test.runs) == 2 else "these models"
-    if settings:
+    if settings or test.data:
         about = f"This is about {which} alone."
     else:
         about = f"This is about {which}, not about their settings: train {_all(len(test.runs))} with "
@@ -324,6 +324,7 @@ def significance_json(found: Significance, labels: Sequence[str]) -> dict[str, o
     if (models := found.models) is not None:
         document["models"] = {
             "rows": models.rows,
+            "data": models.data or None,
             **_test_json(models, names),
             "values": {names[p]: v for p, v in zip(models.runs, models.values, strict=True)},
             "sentence": models_text(models, names, settings=settings is not None),
@@ -334,7 +335,7 @@ def significance_json(found: Significance, labels: Sequence[str]) -> dict[str, o
 
 def _test_json(test: ModelsTest | SettingsTest, names: Sequence[str]) -> dict[str, object]:
     return {
-        "split": test.split,
+        "split": None if isinstance(test, ModelsTest) and test.data else test.split,
         "metric": test.metric,
         "more_is_better": test.more_is_better,
         "best": names[test.best],

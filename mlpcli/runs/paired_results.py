@@ -93,7 +93,7 @@ class ModelsTest:
 
     Attributes:
         runs: positions of the runs that were tested.
-        split: `test`, `validation` or `train`.
+        split: `test`, `validation` or `train`; the file where they are the rows of one.
         rows: how many rows they have in common.
         metric: its name in the logs.
         more_is_better: whether it is better the greater it is; None where nobody has said it.
@@ -104,6 +104,7 @@ class ModelsTest:
         warnings: of the models and their data.
         chosen: positions of the runs whose predicted classes depend on a threshold that was chosen, where the
             metric does and another of the runs has another one.
+        data: the file of the rows; empty where they are of a split.
     """
 
     runs: tuple[int, ...]
@@ -117,6 +118,7 @@ class ModelsTest:
     breakdowns: tuple[Breakdown, ...] = ()
     warnings: tuple[str, ...] = ()
     chosen: tuple[int, ...] = ()
+    data: str = ""
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,11 @@ def continue_run(
     prepared = prepare(loaded, watcher)
     now_is = _identity_now(prepared).model_copy(update={"spec": state.identity.spec})  # --set may change it
     check_same(run, state.identity, now_is, watcher, force=how.force)
+    if now_is.data != state.identity.data:
+        watcher.note(
+            f"the rows are divided anew: test rows may be among those that {run.label} was trained on, so "
+            "that their metrics flatter"
+        )
     check_room(runs_dir, prepared.model, loaded.spec.name)
     kept = [each for each in state.callbacks if each.averages_in_model]
     start = state.model_copy(update={"callbacks": kept, "stopped": False})

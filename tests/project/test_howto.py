@@ -22,6 +22,7 @@ from tests.conftest import ROOT, Result
 PAGE = (ROOT / "docs" / "howto.md").read_text(encoding="utf-8")
 RECIPES = {part.split("\n", 1)[0]: part for part in PAGE.split("\n## ")[1:]}
 NEXT = "Predict what comes next"
+AGAIN = "Train again with new rows"
 QUICK = ("--set", "fit.epochs=2", "--set", "fit.engine=graph")
 
 
@@ -44,6 +45,7 @@ def commands(recipe: str) -> list[list[str]]:
 def test_its_specs_are_valid_and_its_commands_have_these_options(recipe: str, tmp_path: Path) -> None:
     assert commands(recipe)
     assert "*Look at*" in RECIPES[recipe]
+    (tmp_path / "flats.yaml").write_bytes((ROOT / "configs" / "flats.yaml").read_bytes())
     for spec in write_files(recipe, tmp_path):
         load_spec(spec)
     program = get_command(app)
@@ -59,18 +61,30 @@ def test_the_commands_that_end_work_in_their_order(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shown: dict[str, str] = {}
-    for recipe in ("Use a layer of your own", "Use a loss of your own", "Predict several outputs", NEXT):
+    own = ("Use a layer of your own", "Use a loss of your own")
+    for recipe in (*own, "Predict several outputs", NEXT, AGAIN):
         write_files(recipe, tmp_path)
         for script in ("demand.py", "lags.py") if recipe == NEXT else ():
             exec((tmp_path / script).read_text(encoding="utf-8"), {})
+        if recipe == AGAIN:
+            exec((tmp_path / "months.py").read_text(encoding="utf-8"), {})
         for command in commands(recipe):
             result = mlpcli(*command, *(QUICK if command[0] == "train" else ()))
             assert (result.status, command) == (0, command), result.err
             shown[f"{command[0]} {recipe}"] = result.out
+            assert "was trained on" not in result.err
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec((tmp_path / "values.py").read_text(encoding="utf-8"), {})
     assert printed.getvalue().count("2024-08-28 ") == 24
     assert re.search(r"Scaled.* 4\b", shown["check Use a layer of your own"])
+    assert "models, on 100 rows of data/newest.csv that both predict" in shown[f"compare {AGAIN}"]
+    refused = mlpcli("train", "--continue", "june", "--epochs", "1", "--set", "dataset.path=data/july.csv")
+    assert refused.status == 2
+    assert "the data has changed" in refused.err
+    more = ("--set", "dataset.path=data/july.csv", "--force")
+    forced = mlpcli("train", "--continue", "june", "--epochs", "1", *more)
+    assert forced.status == 0, forced.err
+    assert "the rows are divided anew" in " ".join((forced.out + forced.err).split())
     assert "predicted_rent,predicted_balcony" in (tmp_path / "both.csv").read_text().split("\n")[0]
 
 

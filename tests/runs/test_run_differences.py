@@ -405,3 +405,42 @@ def test_the_first_metric_of_the_spec_is_the_one_that_is_tested(both: list[Path]
     assert main_metric(found, [names[:1], names[:1]], None) == "loss"
     _replace(copy / "resolved.yaml", "- mae", "- {MeanAbsoluteError: {name: mae}}")
     assert main_metric(found, [names, names], None) == "kind_accuracy"  # the other is written otherwise
+
+
+def test_rows_of_a_file_are_measured_by_both_models_with_the_tests_of_a_split(
+    both: list[Path], mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    from mlpcli.inference.common_rows import common_rows
+
+    table = both[0].parents[2] / "both.csv"
+    header, *lines = table.read_text().split()
+    shared = common_rows([open_run(run) for run in both], None)
+    test_rows = tmp_path / "rows.csv"
+    kept = [lines[row] for row in sorted(shared.runs[0].split.rows)]
+    test_rows.write_text("\n".join([header, *kept]) + "\n")
+    of_split, of_file = (
+        _document(mlpcli, *both, "--metric", "price_mae", *more)["test"]
+        for more in ((), ("--data", test_rows))
+    )
+    assert "settings" not in of_file
+    assert of_file["models"]["data"] == str(test_rows)
+    assert of_file["models"]["rows"] == 40
+    for name in ("difference", "p"):
+        ours, theirs = (each["models"]["differences"][0][name] for each in (of_file, of_split))
+        assert ours == pytest.approx(theirs, rel=0.02, abs=2e-3), name
+    shown = mlpcli("compare", *both, "--data", table)
+    assert f"100 rows of {table}" in " ".join(shown.out.split())
+    assert " ".join(shown.err.split()).count("rows that the run was trained on") == 2
+
+
+def test_data_is_refused_beside_a_split_and_where_it_is_missing(
+    both: list[Path], mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    for more, said in (
+        (("--data", "x.csv", "--split", "test"), "the rows are of a file or of a split"),
+        (("--data", "x.csv", "--no-test"), "its rows are for the test, which --no-test leaves out"),
+        (("--data", tmp_path / "x.csv"), "there is no such file"),
+    ):
+        result = mlpcli("compare", *both, *more)
+        assert result.status != 0
+        assert said in " ".join(result.err.split())
