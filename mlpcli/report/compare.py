@@ -10,11 +10,15 @@ from rich.text import Text
 from mlpcli.errors import show_value
 from mlpcli.report.console import format_duration, format_number, show_sentence
 from mlpcli.report.narrow import whole_table
-from mlpcli.report.screen import Screen, console, cut, table
+from mlpcli.report.screen import Screen, console, cut, table, width_of
+from mlpcli.report.worst_rows import short_paths
 from mlpcli.runs.comparison import Comparison
 
 WIDEST_SETTING, NARROWEST_SETTING, NAME_ROOM = 30, 9, 26
 """Columns of a setting's value in a table: of few runs, of many; and of the names beside the values."""
+
+LONGEST_SETTING = 1000
+"""Characters of a value that are looked at."""
 
 
 def letters(count: int) -> list[str]:
@@ -34,10 +38,7 @@ def show_comparison(comparison: Comparison) -> None:
         (name, *("" if value is None else _fact(name, value) for value in row))
         for name, row in comparison.facts.items()
     ]
-    rows += [
-        (path, *("-" if value is None else cut(_setting(value), width) for value in row))
-        for path, row in comparison.settings.items()
-    ]
+    rows += [(path, *_settings(row, width)) for path, row in comparison.settings.items()]
     for name, row in comparison.metrics.items():
         rows.append((name, *("" if value is None else format_number(value) for value in row)))
     _show_blocks(out, names, rows)
@@ -74,10 +75,31 @@ def _show_blocks(out: Screen, names: Sequence[str], rows: Sequence[Sequence[str]
         first = last
 
 
+def _settings(row: Sequence[object], width: int) -> list[str]:
+    """Return the values of a setting in at most `width` columns of the screen, so that what differs is seen.
+
+    Of paths, folders that all have are left out; of other long texts that begin alike, what is before the
+    difference.
+    """
+    texts = ["-" if value is None else _setting(value) for value in row]
+    there = [place for place, value in enumerate(row) if value is not None]
+    if any(width_of(texts[place]) > width for place in there):
+        if all("/" in str(row[place]) and isinstance(row[place], str) for place in there):
+            for place, text in zip(there, short_paths([texts[place] for place in there], width), strict=True):
+                texts[place] = text
+        elif len({cut(text, width) for text in texts}) < len({*texts}):
+            long = [text for text in texts if width_of(text) > width]
+            columns = list(zip(*long, strict=False))
+            same = next((at for at, each in enumerate(columns) if len({*each}) > 1), len(columns))
+            start = max(0, same - width // 3)
+            texts = [f"...{text[start:]}" if start and text in long else text for text in texts]
+    return [cut(text, width) for text in texts]
+
+
 def _setting(value: object) -> str:
     if isinstance(value, list) and value and not any(isinstance(item, dict | list) for item in value):
         return ", ".join(map(_setting, value))
-    return f"{value:.4g}" if isinstance(value, float) else show_value(value, WIDEST_SETTING).strip("'")
+    return f"{value:.4g}" if isinstance(value, float) else show_value(value, LONGEST_SETTING).strip("'")
 
 
 def _fact(name: str, value: object) -> str:

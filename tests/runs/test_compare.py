@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mlpcli.report.compare import _settings
 from tests.bare_runs import train_bare
 from tests.conftest import TINY, Result
 
@@ -107,6 +108,26 @@ def test_compare_shows_only_what_differs_each_in_one_row(
     }
     shown = mlpcli("compare", *names, "-o", tmp_path / "b.png").out
     assert re.search(r"^metrics +accuracy, AUC +accuracy$", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        (
+            ["/tmp/trial/ana/work/kunden.csv", "/tmp/trial/ana/work/kunden_neu.csv"],
+            ["kunden.csv", "kunden_neu.csv"],
+        ),
+        (["/data/a/long/folder/of/one/x.csv", None], ["...of/one/x.csv", "-"]),
+        (["short/a.csv", "short/b.csv"], ["short/a.csv", "short/b.csv"]),
+        (
+            ["loss of many rows with a weight", "loss of many rows with a shift"],
+            ["...th a weight", "...th a shift"],
+        ),
+        (["a value that is rather long", "another"], ["a value that...", "another"]),
+    ],
+)
+def test_long_settings_are_cut_where_they_do_not_differ(row: list[str | None], shown: list[str]) -> None:
+    assert _settings(row, 15) == shown
 
 
 def test_one_run_cannot_be_compared(two_runs: Path, mlpcli: Callable[..., Result]) -> None:
