@@ -198,7 +198,7 @@ def resume(
     with handed.named():
         found = find_run(_path(run, RUN_RULE), Path(runs_dir), unfinished=True, trusted=trusted)
         found = replace(found, settings=tuple(given))
-        check_data(found)
+        check_data(found, "hand in the rows: mlpcli.resume(RUN, data)")
         logged = log_to is not None or goes_on(found.folder, _warn)
         with (
             _watching(progress) as shown,

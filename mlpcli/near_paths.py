@@ -23,7 +23,7 @@ def near_path(path: Path, endings: Collection[str] = ()) -> str:
 
     Args:
         path: of a file or a folder.
-        endings: of the files that can be meant; any, if empty.
+        endings: of the files that can be meant; any, if empty. An empty text among them is for folders.
     """
     folder, missing = _split(path)
     if folder is None or not missing:
@@ -93,9 +93,16 @@ def _names(folder: Path, endings: Collection[str], *, folders: bool) -> list[str
         for count, entry in enumerate(folder.iterdir()):
             if count == MOST_LOOKED_AT:
                 break
-            fits = entry.is_dir() if folders else not endings or entry.suffix.lower() in endings
+            fits = entry.is_dir() if folders else _fits(entry, endings)
             if fits and not entry.name.startswith(".") and not broken_link(entry):
                 found.append(entry.name)
     except OSError:
         return []
     return sorted(found)
+
+
+def _fits(entry: Path, endings: Collection[str]) -> bool:
+    """Return whether a file, or a folder, is of a kind that can be meant."""
+    if not endings:
+        return True
+    return "" in endings if entry.is_dir() else entry.suffix.lower() in {*endings} - {""}

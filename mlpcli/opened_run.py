@@ -214,7 +214,7 @@ class Run:
             else:
                 file = handed.add(data, "data")
             with handed.named(), contextlib.closing(handed):
-                check_first(self._run, split, file)
+                check_first(self._run, split, file, way="hand in other rows: run.evaluate(rows)")
                 folder = figures_folder(self._run, name_of(split, file)) if figures else None
                 options = EvaluateOptions(folder, intervals, _names(by))
                 found = evaluate_run(self._run, split=split, data=file, options=options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,7 +118,7 @@ def _check_all(
     from mlpcli.data.readers.find_files import named_files
 
     if run and reading:
-        at_once.of(check_first, run.value, split, data, reading.value)
+        at_once.of(partial(check_first, way=OTHER_ROWS), run.value, split, data, reading.value)
         at_once.of(check_by, run.value, split, data, by, reading.value)
     elif data is not None:
         at_once.of(named_files, str(data))
@@ -175,7 +176,13 @@ def figures_folder(run: Run, name: str) -> Path | None:
     return run / runs.PLOTS / name
 
 
-def check_first(run: Run, split: str, data: Path | None, reading: Reading | None = None) -> None:
+OTHER_ROWS = "measure other rows with --data FILE"
+"""What to do where the run's own rows are gone."""
+
+
+def check_first(
+    run: Run, split: str, data: Path | None, reading: Reading | None = None, *, way: str = ""
+) -> None:
     """Check what needs no TensorFlow: that the run has a model and the split, or the file its columns.
 
     Raises:
@@ -204,7 +211,7 @@ def check_first(run: Run, split: str, data: Path | None, reading: Reading | None
         if split == "held_out":
             hint += "; rows are held out by folds: fit: {folds: 5}"
         raise UsageError(Problem(f"run {run.label} has no {split} split", hint=hint))
-    check_data(run)
+    check_data(run, way)
 
 
 def check_by(run: Run, split: str, data: Path | None, by: list[str], reading: Reading) -> None:

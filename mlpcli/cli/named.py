@@ -35,16 +35,24 @@ def find_named(
     return found
 
 
-def check_data(run: Run) -> None:
+ELSEWHERE = "name the file with --set dataset.path=FILE"
+"""How commands that train a run on take data that is elsewhere."""
+
+
+def check_data(run: Run, way: str = "") -> None:
     """Check, before TensorFlow is imported, that the file of a run's data is there, or near the run.
 
     Whether it still holds the same rows is found out when it is read.
+
+    Args:
+        run: the run.
+        way: how else the command takes data, after "or".
 
     Raises:
         SpecError: There is none.
     """
     from mlpcli import runs
-    from mlpcli.data.moves import moves_to
+    from mlpcli.data.moves import gone, moves_to
     from mlpcli.data.readers.find_files import find_files
     from mlpcli.errors import SpecError
     from mlpcli.spec.load import locate
@@ -62,7 +70,7 @@ def check_data(run: Run) -> None:
         find_files(path, folder, ("dataset", "path"))
     except SpecError as error:
         if next(moves_to([absolute(path, folder)], folder), None) is None:
-            raise SpecError(*(locate(problem, text) for problem in error.problems)) from None
+            raise SpecError(*(locate(gone(problem, way), text) for problem in error.problems)) from None
 
 
 def say_which(text: str, runs_dir: Path) -> None:

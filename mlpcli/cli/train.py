@@ -223,14 +223,14 @@ def _begin_with(
 
 def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome | None:
     """Finish a run that was interrupted or killed, in its own folder."""
-    from mlpcli.cli.named import check_data
+    from mlpcli.cli.named import ELSEWHERE, check_data
     from mlpcli.runs.folder import find_run
     from mlpcli.spec.load import load_spec
 
     run = find_run(name, options.runs_dir, unfinished=True, trusted=options.trusted)
     loaded = None
     if options.spec is None and not options.settings:
-        check_data(run)
+        check_data(run, ELSEWHERE)
     if options.spec is not None:
         loaded = replace(load_spec(options.spec, settings=options.settings), runs_dir=options.runs_dir)
     from mlpcli.cli.with_replicas import workers
@@ -275,13 +275,13 @@ def _resume_with(
 
 def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     """Train a finished run for more epochs, in a new folder."""
-    from mlpcli.cli.named import check_data, find_named
+    from mlpcli.cli.named import ELSEWHERE, check_data, find_named
     from mlpcli.training.replicas.cluster import refuse_cluster
 
     refuse_cluster(os.environ)
     run = find_named(name, options.runs_dir, trusted=options.trusted, best=options.best)
     if not options.settings:
-        check_data(run)
+        check_data(run, ELSEWHERE)
     from mlpcli.keras_import import use_threads
     from mlpcli.model.run_spec import own_spec
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlpcli.data.readers.find_files import exists
+from mlpcli.data.readers.find_files import MISSING, exists
+from mlpcli.errors import Problem
+from mlpcli.near_paths import broken_link
 from mlpcli.spec.file_words import is_server, split_scheme
 from mlpcli.spec.locations import VARIABLE
 
@@ -59,3 +61,18 @@ def moves_to(paths: Sequence[str], near: Path) -> Iterator[Move]:
 def _packed(near: Path) -> list[Path]:
     """Return the folders of data that lie in a run's folder, or in that of the run or search it is in."""
     return [folder / PACKED_DATA for folder in (near, *near.parents[:4]) if (folder / PACKED_DATA).is_dir()]
+
+
+def gone(problem: Problem, way: str = "") -> Problem:
+    """Return the problem of a run's file that is not there as what it is, with where it was looked for.
+
+    Args:
+        problem: of a file that the run's own spec names; another one is returned as it is.
+        way: how else the command takes data, after "or".
+    """
+    path = Path(str(problem.received))
+    if problem.rule != MISSING or broken_link(path):
+        return problem
+    pieces = [str(Path(*path.parts[-length:])) for length in (2, 1) if len(path.parts) > length]
+    looked = f"it was looked for as {' and '.join(map(repr, pieces))} in the run's folder and those above it"
+    return replace(problem, hint=f"{looked} too; put it there{f', or {way}' if way else ''}")

@@ -86,7 +86,9 @@ def open_pack(file: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
             opened: BinaryIO = stack.enter_context(open_ordinary(file))
             packed = stack.enter_context(zipfile.ZipFile(opened))
         except FileNotFoundError:
-            raise RunError(Problem(f"{file}: there is no such file", hint=near_path(file))) from None
+            raise RunError(
+                Problem(f"{file}: there is no such file", hint=near_path(file, (".zip",)))
+            ) from None
         except OSError as error:
             raise RunError(Problem(f"{file} cannot be read ({error.strerror or error})")) from None
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:

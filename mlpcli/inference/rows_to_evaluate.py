@@ -11,19 +11,16 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Split
 from mlpcli.data.images.image_reading import drops_broken
-from mlpcli.data.leakage import shared_rows
 from mlpcli.data.load import left_out_note, read_rows
-from mlpcli.data.readers.find_files import find_files, named_files
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.types import Arrays
 from mlpcli.data.weights import weights_of_rows
-from mlpcli.errors import DataError, Problem, RunError, SpecError
-from mlpcli.files import sha256_of
+from mlpcli.errors import Problem, RunError
 from mlpcli.inference.own_data import OwnData, data_warnings, own_data, own_split
 from mlpcli.inference.row_columns import RowColumns, columns_of_file, columns_of_split
+from mlpcli.inference.training_rows import training_rows_note
 from mlpcli.model.trained_model import TrainedModel
-from mlpcli.printable import verb
 from mlpcli.spec.repeats import Repeat
 from mlpcli.training.repeated.out_of_fold import measured_rows, metrics_of_rows, read_out_of_fold
 from mlpcli.training.row_metrics import MeasuredRows
@@ -119,7 +116,7 @@ def _of_file(trained: TrainedModel, path: Path, reading: Reading) -> EvaluatedRo
     places = np.arange(len(rows)) if rows.kept is None else rows.kept
     split = Split(rows.x, rows.y, places, weights_of_rows(rows.weights, contract.outputs))
     warnings = [left_out_note(rows.left_out, len(rows), str(path))] if rows.left_out else []
-    if note := _known_rows(trained, split, path):
+    if note := training_rows_note(trained, split, path):
         warnings.append(note)
 
     def columns() -> RowColumns:
@@ -127,46 +124,6 @@ def _of_file(trained: TrainedModel, path: Path, reading: Reading) -> EvaluatedRo
 
     origin = rows.origin or Origin(str(path))
     return EvaluatedRows(str(path), split, columns, origin, tuple(warnings), rows.left_out)
-
-
-def _known_rows(trained: TrainedModel, split: Split, path: Path) -> str | None:
-    """Return a line on rows of a file that are training rows; None where there are none, or nobody knows."""
-    if not len(split) or trained.spec.dataset.path is None:
-        return None  # a built-in dataset would have to be downloaded
-    try:
-        own = own_data(trained)
-    except (SpecError, DataError):
-        return None  # the training data is gone
-    if own.changed:
-        return None
-    if is_own := _is_own_file(own, path):
-        known = len(own.dataset.train)
-    else:
-        shared = shared_rows(own.dataset, split)
-        known = 0 if shared is None else len(shared.rows)
-    if not known:
-        return None
-    what = verb(known, "are") if is_own else f"{verb(known, 'have')} the features of"
-    of = "the only row" if len(split) == 1 else f"{known:,} of the {len(split):,} rows"
-    whose = "its" if known == 1 else "their"
-    return f"{of} of {path} {what} rows that the run was trained on: {whose} scores say little about new rows"
-
-
-def _is_own_file(own: OwnData, path: Path) -> bool:
-    """Return whether files are those of a run's training rows, by their paths or by their contents."""
-    section = own.spec.spec.dataset
-    if section.path is None:
-        return False
-    files = find_files(section.path, own.spec.folder, ("dataset", "path"))
-    others = named_files(str(path))
-    if not all(each.is_file() for each in (*files, *others)):
-        return False
-    if [each.resolve() for each in files] == [each.resolve() for each in others]:
-        return True
-    if len(files) > 1 or len(others) > 1:
-        return False
-    (file,), (other,) = files, others
-    return file.stat().st_size == other.stat().st_size and sha256_of(file) == sha256_of(other)
 
 
 def _held_out(trained: TrainedModel, own: OwnData) -> EvaluatedRows:

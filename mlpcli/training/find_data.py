@@ -16,7 +16,7 @@ from mlpcli import runs
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.images.kept_pixels import is_on as keeps_pixels
 from mlpcli.data.load import Request, divide_dataset, open_dataset, rows_by_split
-from mlpcli.data.moves import Move, moves_to
+from mlpcli.data.moves import Move, gone, moves_to
 from mlpcli.data.nested_rows import TrainingRows
 from mlpcli.data.splits import without_validation
 from mlpcli.data.splitter import OpenedData
@@ -100,6 +100,8 @@ def find_opened(loaded: LoadedSpec, contract: Contract | None = None, *, togethe
             usable = usable or candidate
     if usable is None:
         assert first is not None
+        if not loaded.source.flags:  # the run's own path, not one that was given with the command
+            first.problems = tuple(map(gone, first.problems))
         raise first
     if kept.strict:
         rule = "is not the data that the run was trained on: its fingerprint is another"

@@ -52,6 +52,8 @@ def is_handed_in(path: Path) -> bool:
     return path.parent.name.startswith(HANDED_IN)
 
 
+MISSING = "there is no such file"
+
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]+:/{1,3}(?=.)")
 
 
@@ -318,7 +320,7 @@ def _missing(path: Path) -> tuple[str, str] | None:
     if is_handed_in(path):
         rule = "is data that a Python program handed in, of which a run keeps no copy"
         return rule, "hand it in again: mlpcli.load(RUN, data=...) or mlpcli.resume(RUN, data)"
-    return "there is no such file", near_path(path)
+    return MISSING, near_path(path, (*TABLES, *ARRAYS, *IMAGES, *PACKINGS, ""))
 
 
 def _wrong_kind(path: Path) -> tuple[str, str] | None:
