@@ -22,7 +22,12 @@ from mlpcli.inference.row_columns import RowColumns, columns_of_file, columns_of
 from mlpcli.inference.training_rows import training_rows_note
 from mlpcli.model.trained_model import TrainedModel
 from mlpcli.spec.repeats import Repeat
-from mlpcli.training.repeated.out_of_fold import measured_rows, metrics_of_rows, read_out_of_fold
+from mlpcli.training.repeated.out_of_fold import (
+    at_temperature,
+    measured_rows,
+    metrics_of_rows,
+    read_out_of_fold,
+)
 from mlpcli.training.row_metrics import MeasuredRows
 
 HELD_OUT = "held_out"
@@ -140,6 +145,7 @@ def _held_out(trained: TrainedModel, own: OwnData) -> EvaluatedRows:
     members = [runs.open_run(trained.run.folder / folder) for folder in record.folders]
     repeats = [Repeat(place, 0, member.record.fold) for place, member in enumerate(members, 1)]
     found = read_out_of_fold(list(zip(repeats, members, strict=True)), trained.spec)
+    found = at_temperature(found, trained.spec, trained.contract)
     metrics, notes = metrics_of_rows(trained.model, found, members, trained.spec, own.dataset)
     measured = measured_rows(found, trained.spec, own.dataset)
     outputs = trained.contract.by_output(found.outputs)

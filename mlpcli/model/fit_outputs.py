@@ -87,12 +87,17 @@ def own_truth(output: Output, y: Array) -> Array:
 
 def at_temperature(spec: Spec, contract: Contract, rows: KnownRows) -> KnownRows:
     """Return rows with the outputs that a network with the temperatures of a contract gives."""
-    found = dict(rows.outputs)
+    return replace(rows, outputs=outputs_at_temperature(spec, contract, rows.outputs))
+
+
+def outputs_at_temperature(spec: Spec, contract: Contract, outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return outputs by name, as a network with the temperatures of a contract gives them."""
+    found = dict(outputs)
     for each in contract.outputs:
         if each.fitted is not None:
             loss = output_loss(spec, each.name)
             found[each.name] = _tempered(each, loss, found[each.name], each.fitted.temperature)
-    return replace(rows, outputs=found)
+    return found
 
 
 def _tempered(output: Output, loss: ComponentSpec, values: Array, temperature: float) -> Array:

@@ -57,6 +57,22 @@ def spread_tables(repeated: Repeated) -> Iterator[tuple[Text, Table]]:
         yield Text(title), table(heads, rows)
 
 
+def fitted_note(split: str, predictions: Mapping[str, object]) -> str:
+    """Return how the mean and all rows of a table differ by what was fitted; empty where they do not.
+
+    Args:
+        split: that the table is of.
+        predictions: the entries of `metrics.json` about what was fitted.
+    """
+    keys = {"calibration": "the temperature", "threshold": "the threshold"}
+    fitted = [word for key, word in keys.items() if predictions.get(key)]
+    if split != "held_out" or not fitted:
+        return ""
+    usual = ", so by 0.5" if predictions.get("threshold") else ""
+    them = "them" if fitted[1:] else "it"
+    return f"mean: each training without {' and '.join(fitted)} of the run{usual}; all rows: with {them}"
+
+
 def _cells(spread: Spread) -> tuple[str, str, str]:
     low, high = spread.interval
     between = "" if low != low else f"{format_number(low)} to {format_number(high)}"

@@ -20,7 +20,7 @@ from mlpcli.report.epoch_table import LEARNING_RATE, rate_text
 from mlpcli.report.fitted_predictions import show_fitted
 from mlpcli.report.interval_words import interval_notes, interval_text, split_note, value_text
 from mlpcli.report.live_epochs import LiveEpochs
-from mlpcli.report.member_table import member_line, spread_tables
+from mlpcli.report.member_table import fitted_note, member_line, spread_tables
 from mlpcli.report.narrow import (
     MOST_LAYERS,
     SHOWN_LAYERS,
@@ -229,10 +229,16 @@ def _logs(logs: Mapping[str, float], room: int, *, counted: bool = True) -> str:
 def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     """Show what a training reached, where its files are, and what to type next."""
     out = console()
-    for title, shown in () if outcome.repeated is None else spread_tables(outcome.repeated):
+    repeated = outcome.repeated
+    for split, (title, shown) in (
+        () if repeated is None else zip(repeated.spreads, spread_tables(repeated), strict=True)
+    ):
         out.print()
         out.print(title)
         out.print(shown)
+        if note := fitted_note(split, outcome.predictions):
+            for line in wrapped_text(note, out.room):
+                out.print(Text(line, style="dim"))
     out.print()
     if outcome.repeated is not None:
         for line in wrapped_text(_whose_metrics(outcome, outcome.repeated), out.room):

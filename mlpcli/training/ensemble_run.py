@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpcli import runs
-from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.dataset import Contract, Dataset, Split
 from mlpcli.data.input_contents import input_contents
 from mlpcli.data.splitter import OpenedData
 from mlpcli.files import write_json, write_text
@@ -57,6 +57,7 @@ class EnsembleEnd:
         intervals: Receives the intervals of the metrics, by split.
         held_out: Rows with what the members that have not seen them say of them; None without folds.
         entries: Receives what `metrics.json` says of fitted predictions.
+        fitted: Receives the contract with what was fitted.
         scores: Receives the mean's scores by the metrics of a baseline, where these are not measured here.
     """
 
@@ -69,6 +70,7 @@ class EnsembleEnd:
     intervals: dict[str, Intervals] = field(default_factory=dict)
     held_out: KnownRows | None = None
     entries: dict[str, object] = field(default_factory=dict)
+    fitted: list[Contract] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
 
 
@@ -133,6 +135,7 @@ def _fit_predictions(job: TrainingJob, validation: Split | None, end: EnsembleEn
     for note in fitted.notes:
         end.watcher.note(note)
     record_fitted(end.record, fitted.job.dataset.contract)
+    end.fitted.append(fitted.job.dataset.contract)
     end.entries.update(fitted.entries)
     return fitted
 

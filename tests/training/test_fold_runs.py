@@ -141,7 +141,8 @@ def test_every_row_that_is_no_test_row_is_predicted_by_a_fold_that_held_it_out(t
     with (trained.folder / "out_of_fold.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0])[:4] == ["row", "fold", "target", "predicted_target"]
-    assert list(rows[0])[4:] == [f"probability_{name}" for name in ("setosa", "versicolor", "virginica")]
+    assert list(rows[0])[4:7] == [f"probability_{name}" for name in ("setosa", "versicolor", "virginica")]
+    assert list(rows[0])[7:] == ["target_set", "target_set_size"]
     assert len({row["row"] for row in rows}) == len(rows) == 119
     right = [row["target"] == row["predicted_target"] for row in rows]
     repeated = trained.outcome.repeated
@@ -181,7 +182,8 @@ def test_what_predictions_need_is_fitted_on_the_rows_that_were_held_out(
     classes = output.classes or ()
     likely = np.array([[float(row[f"probability_{name}"]) for name in classes] for row in rows])
     truth = np.array([classes.index(row["target"]) for row in rows])
-    assert output.fitted.temperature == pytest.approx(fit_temperature(truth, likely), rel=1e-3)
+    assert output.fitted.temperature != pytest.approx(1.0, rel=1e-2)
+    assert fit_temperature(truth, likely) == pytest.approx(1.0, rel=1e-3)  # it is in the file
     document = json.loads((trained.folder / "metrics.json").read_text())
     calibration, intervals = document["calibration"], document["intervals"]
     assert calibration["out_of_fold"]["after"]["log_loss"] < calibration["out_of_fold"]["before"]["log_loss"]
@@ -385,6 +387,38 @@ def test_folds_with_seeds_and_one_model_of_all_their_rows(
     assert whole.data is not None
     assert whole.data.rows == {"train": 48, "test": 12}
     assert document["metrics"]["test"] == pytest.approx(whole.metrics["test"])
+
+
+def test_rows_that_were_held_out_are_predicted_as_the_run_predicts(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    text = RETRAINED.replace("retrained", "chosen").replace(
+        "seeds: 2, after_folds: chosen", "after_folds: mean"
+    )
+    text = text.replace("units: 2, activation: softmax", "units: 1, activation: sigmoid")
+    text = text.replace("[accuracy, F1Score: {average: null}]", "[accuracy]")
+    (tmp_path / "chosen.yaml").write_text(text + "predict: {threshold: 0.8, calibrate: temperature}\n")
+    shown = mlpcli("train", tmp_path / "chosen.yaml", "--runs-dir", tmp_path / "runs")
+    assert shown.status == 0, shown.err
+    note = (
+        "mean: each training without the temperature and the threshold of the run, so by 0.5; all rows: with"
+    )
+    assert note in " ".join(shown.out.split())
+    run = find_run("chosen", tmp_path / "runs")
+    document = json.loads((run / "metrics.json").read_text())
+    assert document["calibration"]["temperature"] != 1.0
+    with (run / "out_of_fold.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    first, second = (name.removeprefix("probability_") for name in rows[0] if name.startswith("probability"))
+    likely = np.array([float(row[f"probability_{second}"]) for row in rows])
+    assert [row["predicted_target"] for row in rows] == [second if p >= 0.8 else first for p in likely]
+    right = np.mean([row["predicted_target"] == row["target"] for row in rows])
+    assert document["out_of_fold"]["accuracy"] == pytest.approx(right)
+    assert document["folds"]["held_out"]["accuracy"]["mean"] != pytest.approx(right)
+    log_loss = document["calibration"]["out_of_fold"]["after"]["log_loss"]
+    assert document["out_of_fold"]["loss"] == pytest.approx(log_loss, rel=1e-4)
+    measured = json.loads(mlpcli("evaluate", run.folder, "--split", "held_out", "--json").out)
+    assert measured["metrics"] == pytest.approx(document["out_of_fold"], rel=1e-5)
 
 
 SCALED = """\

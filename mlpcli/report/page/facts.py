@@ -16,6 +16,7 @@ from mlpcli.files import read_ordinary_text
 from mlpcli.machine import format_bytes
 from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, format_number
+from mlpcli.report.member_table import fitted_note
 from mlpcli.report.page.pictures import Picture, read_pictures
 from mlpcli.runs.diagnosis import Finding
 from mlpcli.runs.folder import Run, open_run
@@ -65,6 +66,7 @@ class RunPage:
         splits: of the metrics, in order.
         metrics: a row for each.
         spreads: the metrics over folds or seeds, where the run has them.
+        spread_note: what was fitted, so that all rows differ from the mean.
         predictions: what `predict:` in the spec has fitted, and what it holds.
         baseline: by metric, the network and models without one.
         baseline_rows: the split that they were measured on.
@@ -92,6 +94,7 @@ class RunPage:
     splits: tuple[str, ...]
     metrics: tuple[MetricRow, ...]
     spreads: tuple[SpreadRow, ...]
+    spread_note: str
     predictions: dict[str, str]
     baseline: dict[str, str]
     baseline_rows: str
@@ -136,6 +139,7 @@ def read_page(run: Run, oddities: tuple[Finding, ...] = (), judged: tuple[str, .
         splits=splits,
         metrics=tuple(_metric_rows(measured, splits)),
         spreads=tuple(_spreads(measured)),
+        spread_note=fitted_note("held_out" if measured.out_of_fold else "", measured.model_extra or {}),
         predictions=dict(_predictions(measured)),
         baseline=_baseline(measured.baseline),
         baseline_rows=str(measured.baseline.get("split", "test")),

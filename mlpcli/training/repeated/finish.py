@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpcli import runs
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.files import write_json, write_text
-from mlpcli.model.fit_outputs import KnownRows
 from mlpcli.model.trained_model import load_trained
 from mlpcli.plots.compare_runs import columns_of, draw_histories
 from mlpcli.runs.folder import Run
@@ -30,7 +29,14 @@ from mlpcli.training.repeated.member_results import (
     mean_metrics,
     results_of,
 )
-from mlpcli.training.repeated.out_of_fold import metrics_of_rows, read_out_of_fold, write_out_of_fold
+from mlpcli.training.repeated.out_of_fold import (
+    OutOfFold,
+    at_temperature,
+    metrics_of_rows,
+    read_out_of_fold,
+    with_fitted,
+    write_out_of_fold,
+)
 from mlpcli.training.repeated.parent import RETRAINED, Parent
 from mlpcli.training.run_callback import history_csv
 from mlpcli.training.run_record import ended_by, plugin_files
@@ -61,9 +67,7 @@ def finish(ending: Ending) -> Outcome:
     members, clock = parent.members(), parent.prepared.clock
     history = mean_history(members)
     write_text(parent.folder / runs.HISTORY, history_csv(history))
-    repeated, held_out = _repeated(ending, members)
-    clock.lap("out_of_fold")
-    written = _write_model(parent, members, held_out)
+    written, repeated = _measure(ending, members)
     tests, intervals = written.metrics, written.intervals
     metrics = mean_metrics(members, ("train", "validation"))
     metrics |= {"test": tests["test"]} if "test" in tests else {}
@@ -115,38 +119,63 @@ def _ended_by(parent: Parent, members: list[Run]) -> dict[str, object]:
     return ended_by(timed_out=bool(short))
 
 
-def _repeated(ending: Ending, members: list[Run]) -> tuple[Repeated, KnownRows | None]:
-    """Write `out_of_fold.csv`; return what the trainings have reached, and the rows that were held out."""
+def _measure(ending: Ending, members: list[Run]) -> tuple[_Written, Repeated]:
+    """Write the run's model and `out_of_fold.csv`; return what it has reached, and its trainings."""
+    parent, clock = ending.parent, ending.parent.prepared.clock
+    found = _held_out(parent, members)
+    clock.lap("out_of_fold")
+    written = _write_model(parent, members, found)
+    repeated = _repeated(ending, members, found, written.contract)
+    clock.lap("out_of_fold")
+    return written, repeated
+
+
+def _held_out(parent: Parent, members: list[Run]) -> OutOfFold | None:
+    """Return what the trainings say of the rows that they held out; None without folds."""
+    prepared = parent.prepared
+    if prepared.loaded.spec.fit.folds is None:
+        return None
+    parent.watcher.stage("predicting the rows that were held out")
+    return read_out_of_fold(list(zip(prepared.repeats, members, strict=True)), prepared.completed.spec)
+
+
+def _repeated(ending: Ending, members: list[Run], found: OutOfFold | None, fitted: Contract) -> Repeated:
+    """Write `out_of_fold.csv`; return what the trainings have reached.
+
+    Args:
+        ending: The run.
+        members: Its trainings.
+        found: What they say of the rows that they held out.
+        fitted: The contract with what was fitted on these rows.
+    """
+    if found is None:
+        return results_of(members, folds=False, out_of_fold={})
     parent, prepared = ending.parent, ending.parent.prepared
     spec = prepared.completed.spec
-    if prepared.loaded.spec.fit.folds is None:
-        return results_of(members, folds=False, out_of_fold={}), None
-    parent.watcher.stage("predicting the rows that were held out")
-    found = read_out_of_fold(list(zip(prepared.repeats, members, strict=True)), spec)
-    write_out_of_fold(parent.folder / runs.OUT_OF_FOLD, found, spec, prepared.dataset, prepared.opened)
-    dataset = in_own_scale(parent, members)
+    found = at_temperature(found, spec, fitted)
+    write_out_of_fold(parent.folder / runs.OUT_OF_FOLD, found, spec, fitted, prepared.opened)
+    dataset = with_fitted(in_own_scale(parent, members), fitted)
     model = _measuring_model(ending, dataset)
     metrics, notes = metrics_of_rows(model, found, members, spec, dataset)
     for note in notes:
         parent.watcher.note(note)
-    held_out = None
-    if prepared.completed.spec.predict is not None:
-        held_out = held_out_rows(prepared.dataset, found.rows, found.outputs)
-    return results_of(members, folds=True, out_of_fold=metrics), held_out
+    return results_of(members, folds=True, out_of_fold=metrics)
 
 
 def _measuring_model(ending: Ending, dataset: Dataset) -> keras.Model:
-    """Return a model that is compiled for the run's data: its metrics know how its target is scaled.
+    """Return a model that is compiled for the run's data: its metrics know the target's scale and thresholds.
 
     Args:
         ending: The run.
-        dataset: Its data, as the run's own model scales the target.
+        dataset: Its data, as the run's own model scales the target and predicts classes.
     """
     from mlpcli.model.build import build_model
     from mlpcli.model.plugins import import_plugins
 
     completed = ending.parent.prepared.completed
-    if ending.model is not None and all(each.scale is None for each in dataset.contract.outputs):
+    if ending.model is not None and all(
+        each.scale is None and not each.thresholds for each in dataset.contract.outputs
+    ):
         return ending.model
     with located(completed):
         return build_model(completed.spec, dataset, import_plugins(completed.catalog))
@@ -161,26 +190,32 @@ class _Written:
         intervals: Of the metrics of the test rows: the others are means over the members.
         entries: What `metrics.json` says of fitted predictions.
         scores: Of the model, by the metrics of a baseline.
+        contract: With what was fitted.
     """
 
     metrics: dict[str, dict[str, float]]
     intervals: dict[str, Intervals]
     entries: dict[str, object]
     scores: dict[str, float]
+    contract: Contract
 
 
-def _write_model(parent: Parent, members: list[Run], held_out: KnownRows | None) -> _Written:
+def _write_model(parent: Parent, members: list[Run], found: OutOfFold | None) -> _Written:
     """Write the run's model, its SavedModel and the figures.
 
     Args:
         parent: The run.
         members: Its trainings.
-        held_out: Rows with what the members that have not seen them say of them.
+        found: What the members say of the rows that they held out.
     """
     prepared = parent.prepared
+    held_out = None
+    if found is not None and prepared.completed.spec.predict is not None:
+        held_out = held_out_rows(prepared.dataset, found.rows, found.outputs)
     if parent.after != RETRAIN:
         end = EnsembleEnd(parent.folder, parent.record, parent.watcher, prepared.clock, held_out=held_out)
-        return _Written(finish_ensemble(end), _of_test(end.intervals), end.entries, end.scores)
+        metrics = finish_ensemble(end)
+        return _Written(metrics, _of_test(end.intervals), end.entries, end.scores, end.fitted[0])
     trained = load_trained(runs.open_run(parent.folder / RETRAINED))
     job = TrainingJob(
         prepared.completed,
@@ -209,7 +244,8 @@ def _write_model(parent: Parent, members: list[Run], held_out: KnownRows | None)
         prepared.clock.lap("figures")
         check()
     scores = artifacts.scores_like_baseline()
-    return _Written(metrics, _of_test(artifacts.intervals), fitted.entries, scores)
+    contract = fitted.job.dataset.contract
+    return _Written(metrics, _of_test(artifacts.intervals), fitted.entries, scores, contract)
 
 
 def _of_test(intervals: dict[str, Intervals]) -> dict[str, Intervals]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from mlpcli.files import write_with
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import compiled_parts
 from mlpcli.model.build import output_loss
+from mlpcli.model.fit_outputs import outputs_at_temperature
 from mlpcli.model.outputs import evaluated_rows
 from mlpcli.model.prediction_columns import prediction_columns, without_idle_digits
 from mlpcli.model.row_addends import NotOfRows
@@ -83,7 +84,22 @@ def read_out_of_fold(members: Sequence[tuple[Repeat, Run]], spec: Spec) -> OutOf
     return OutOfFold(rows[order], folds[order], {name: values[order] for name, values in means.items()})
 
 
-def write_out_of_fold(path: Path, found: OutOfFold, spec: Spec, dataset: Dataset, opened: OpenedData) -> None:
+def at_temperature(found: OutOfFold, spec: Spec, contract: Contract) -> OutOfFold:
+    """Return predictions as a run with a fitted contract makes them of the same outputs of the networks."""
+    return replace(found, outputs=outputs_at_temperature(spec, contract, found.outputs))
+
+
+def with_fitted(dataset: Dataset, fitted: Contract) -> Dataset:
+    """Return the data with what was fitted for the outputs of a contract."""
+    known = {each.name: each.fitted for each in fitted.outputs}
+    contract = dataset.contract
+    outputs = tuple(replace(each, fitted=known.get(each.name)) for each in contract.outputs)
+    return replace(dataset, contract=replace(contract, outputs=outputs))
+
+
+def write_out_of_fold(
+    path: Path, found: OutOfFold, spec: Spec, contract: Contract, opened: OpenedData
+) -> None:
     """Write `out_of_fold.csv`: row, fold, the target as it is written, and the columns of `predict`.
 
     Rows are numbered as in messages, from 1; where the data are several files, a column names the file.
@@ -92,7 +108,7 @@ def write_out_of_fold(path: Path, found: OutOfFold, spec: Spec, dataset: Dataset
         path: The file.
         found: The predictions.
         spec: The spec, with its losses.
-        dataset: The run's data.
+        contract: Of the run, with what was fitted: the thresholds and bounds of its predictions.
         opened: The rows that it was divided from.
     """
     import pyarrow as pa
@@ -103,8 +119,8 @@ def write_out_of_fold(path: Path, found: OutOfFold, spec: Spec, dataset: Dataset
         columns["file"] = pa.array([each.file for each in names])
     columns["fold"] = pa.array(found.folds.astype(np.int64))
     own = dict(columns)
-    predicted = _predicted(found, spec, dataset.contract)
-    for name, values in written_targets(opened.source, dataset.contract, found.rows).items():
+    predicted = _predicted(found, spec, contract)
+    for name, values in written_targets(opened.source, contract, found.rows).items():
         columns[f"{name}_input" if name in own or name in predicted else name] = values
     columns |= predicted
 
@@ -132,12 +148,12 @@ def metrics_of_rows(
     """Return the loss and the metrics over all out-of-fold rows by name, and notes on those left out.
 
     Metrics are those of the predictions. With one seed a loss is the mean over the rows of what their models
-    have reached, each with its own scale of the target; with several it is that of the mean prediction too,
-    in the run's scale and without what regularisation adds.
+    have reached, each with its own scale of the target; with several, and with a temperature, it is that of
+    the predictions too, in the run's scale and without what regularisation adds.
 
     Args:
         model: Compiled with the spec's metrics for the run's data; its weights do not matter.
-        found: The predictions.
+        found: The predictions, at the temperatures of the data's contract.
         members: The trainings.
         spec: The spec, with its losses.
         dataset: The run's data, which has all these rows as training rows.
@@ -145,7 +161,9 @@ def metrics_of_rows(
     reached = mean_over_rows(members, "held_out")
     measured = measured_rows(found, spec, dataset)
     values = _metrics(model, measured, dataset.contract)
-    if len(members) == len(np.unique(found.folds)):
+    several = len(members) > len(np.unique(found.folds))
+    fitted = [each.fitted for each in dataset.contract.outputs]
+    if not several and all(each is None or each.temperature == 1.0 for each in fitted):
         return reached | {name: value for name, value in values.items() if name in reached}, []
     why = "it is not computed from predictions"
     try:
@@ -154,7 +172,8 @@ def metrics_of_rows(
         values |= _losses(model, measured)
     except NotOfRows as error:
         why = str(error)
-    notes = [f"{name} of the mean over seeds is left out: {why}" for name in reached if name not in values]
+    what = "of the mean over seeds" if several else "with the temperature"
+    notes = [f"{name} {what} is left out: {why}" for name in reached if name not in values]
     return {name: values[name] for name in reached if name in values}, notes
 
 
