@@ -33,6 +33,7 @@ from mlpcli.report.narrow import (
 )
 from mlpcli.report.screen import LONGEST_NAME, Screen, console, cut
 from mlpcli.runs.folder import Run, resume_command
+from mlpcli.runs.judge_baseline import EXACT, named_entries
 from mlpcli.runs.results import Outcome, Plan, Repeated, intervals_json
 from mlpcli.runs.shell_options import runs_dir_option
 from mlpcli.runs.watcher import Monitored, Watcher
@@ -332,14 +333,15 @@ def _best_text(outcome: Outcome) -> str:
 
 def _baseline_text(baseline: Mapping[str, object]) -> str:
     """Return `baseline  test accuracy: majority class 0.3333, linear model 0.9667`."""
-    further = [each for each in baseline.values() if isinstance(each, Mapping) and "metric" in each]
-    every = [f"{each['metric']}: {_baseline_scores(each)}" for each in (baseline, *further)]
+    every = [f"{name}: {_baseline_scores(name, entry)}" for name, entry in named_entries(baseline)]
     what = f"{baseline['output']} " if "output" in baseline else ""
     return f"baseline  {baseline['split']} {what}{'; '.join(every)}"
 
 
-def _baseline_scores(entry: Mapping[str, object]) -> str:
+def _baseline_scores(name: str, entry: Mapping[str, object]) -> str:
+    """Return the scores of models without a network; where the table has another, the network's too."""
     words = {"majority": "majority class", "mean": "mean", "linear": "linear model"}
+    words |= {"network": "network"} if name.endswith(EXACT) else {}
     scores = ((word, entry.get(key)) for key, word in words.items())
     return ", ".join(f"{word} {format_number(score)}" for word, score in scores if isinstance(score, float))
 

@@ -10,7 +10,7 @@ a line says where the accuracy comes from.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,6 +21,9 @@ WORSE_THAN_LINEAR = 1.1
 
 AREA = "auc"
 """The entry of a baseline with areas: of the network, of the linear model, and what chance may give."""
+
+EXACT = ", exact (the table's is by thresholds)"
+"""What tells the exact area from that of the metric."""
 
 THRESHOLD = "threshold"
 """The entry of a baseline where the network's threshold was chosen for something else than accuracy."""
@@ -192,6 +195,17 @@ class Scores:
         areas = self.baseline.get(AREA)
         found = areas.get(name) if isinstance(areas, Mapping) else None
         return found if isinstance(found, float) else None
+
+
+def named_entries(baseline: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the scores of a baseline by their metric's name, those that the spec has too.
+
+    An area is exact, that of a metric of Keras's from counts at thresholds: the name says so, since both are
+    shown.
+    """
+    for key, entry in (("", baseline), *baseline.items()):
+        if isinstance(entry, Mapping) and "metric" in entry:
+            yield f"{entry['metric']}{EXACT if key == AREA else ''}", entry
 
 
 def worse_ratio(rows: int) -> float:

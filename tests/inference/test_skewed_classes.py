@@ -13,7 +13,7 @@ import pytest
 from mlpcli.data.inspect.rare_class import threshold_lines
 from mlpcli.doctor.examine import examine_run
 from mlpcli.estimators import MlpClassifier
-from mlpcli.runs.folder import Run
+from mlpcli.runs.folder import Run, find_run
 from mlpcli.spec.edit_spec import edit_text
 from mlpcli.spec.load import load_spec
 from mlpcli.statistics.class_areas import class_area, class_areas, mean_area
@@ -99,7 +99,14 @@ def test_the_line_of_the_baselines_has_the_metrics_of_the_spec(
     shown = mlpcli("train", folder / "churn.yaml", "--runs-dir", tmp_path)
     line = " ".join(shown.out[shown.out.index("\nbaseline  ") :].split())
     assert line.startswith("baseline test accuracy: majority class 0.9")
-    assert "; auc: majority class 0.5000, linear model 0." in line
+    assert "; auc, exact (the table's is by thresholds): majority class 0.5000, linear model 0." in line
+    run = find_run("churn", tmp_path)
+    areas = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["baseline"]["auc"]
+    assert f", network {areas['network']:.4f}" in line
+    page = tmp_path / "card.md"
+    assert mlpcli("report", "churn", "--runs-dir", tmp_path, "-o", page).status == 0
+    exact = f"- auc, exact (the table's is by thresholds): network {areas['network']:.4f}, linear "
+    assert exact in page.read_text(encoding="utf-8")
     assert "why, and a patch: mlpcli doctor churn/" in shown.out
 
 

@@ -21,6 +21,7 @@ from mlpcli.report.page.pictures import Picture, read_pictures
 from mlpcli.runs.diagnosis import Finding
 from mlpcli.runs.folder import Run, open_run
 from mlpcli.runs.guard import outermost
+from mlpcli.runs.judge_baseline import named_entries
 from mlpcli.runs.notes import NOTHING, Notes, read_notes
 from mlpcli.runs.record_models import MetricsRecord, read_history, read_record
 from mlpcli.runs.run_epochs import epochs_of
@@ -252,10 +253,9 @@ def _flat(name: str, found: dict[str, object]) -> Iterator[tuple[str, str]]:
 
 def _baseline(entry: Mapping[str, object]) -> dict[str, str]:
     """Return by metric what the network and models without one reach: `network 0.9, linear 0.8`."""
-    further = [each for each in entry.values() if isinstance(each, dict) and "metric" in each]
     return {
-        str(each["metric"]): ", ".join(f"{name} {_shown(each[name])}" for name in MODELS if name in each)
-        for each in ([entry, *further] if "metric" in entry else [])
+        metric: ", ".join(f"{name} {_shown(each[name])}" for name in MODELS if name in each)
+        for metric, each in named_entries(entry)
     }
 
 
