@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.text import Text
 
 from mlpcli.report.console import fitting_table, format_number
+from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, Screen, cut
 from mlpcli.runs.results import Coverage
 
@@ -36,6 +37,10 @@ def show_fitted(out: Screen, entries: Mapping[str, object]) -> None:
         rows = [row for name, found in calibrations for row in _measured(name, found)]
         out.print()
         out.print(fitting_table(out, ("calibration", *head), rows))
+    for name, found in calibrations:
+        if worse := _made_worse(found):
+            for line in wrapped_text(f"{_named(name)}{worse}", out.room):
+                out.print(Text(line, style="yellow"))
     show_coverage(out, *_last_coverage(entries.get("intervals")))
 
 
@@ -62,6 +67,31 @@ def _measured(output: str, entry: Mapping[str, object]) -> Iterator[tuple[str, .
         if isinstance(each, Mapping):
             values = [format_number(each[when][key]) for key in MEASURES for when in ("before", "after")]
             yield (f"{output} {_rows(rows)}".strip(), *values)
+
+
+def _made_worse(entry: Mapping[str, object]) -> str:
+    """Return what the temperature makes worse on rows that it was not fitted on; empty for nothing.
+
+    The log loss decides, which the temperature is fitted by: the ECE is of bins, and moves by chance.
+    """
+    test = entry.get("test")
+    if not isinstance(test, Mapping):
+        return ""
+    before, after = test["before"], test["after"]
+    if format_number(before["log_loss"]) == format_number(after["log_loss"]) or not (
+        after["log_loss"] > before["log_loss"]
+    ):
+        return ""
+    worse = [
+        f"{MEASURES[key]} {format_number(before[key])} to {format_number(after[key])}"
+        for key in reversed(MEASURES)
+        if after[key] > before[key]
+    ]
+    where = _rows(next((rows for rows in entry if rows in ("validation", "out_of_fold")), "other"))
+    return (
+        f"the temperature, fitted on the {where} rows, makes the probabilities of the test rows worse: "
+        f"{', '.join(worse)}; without predict.calibrate they stay as they are"
+    )
 
 
 def _rows(name: str) -> str:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 Whole = NDArray[np.integer]
+
+Of = Literal["most probable", "second", "every label"]
+"""Whose probabilities: the most probable class's of each row, the second of two classes', every label's."""
 
 LEAST_OF_ONE = 2.0**-24
 """The distance of the largest float32 below 1 from 1: a sigmoid nearer to 0 or 1 counts as this near."""
@@ -203,12 +207,16 @@ def calibration_error(curve: tuple[Bin, ...]) -> float:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How reliable probabilities are on some rows: see the functions of the same names."""
+    """How reliable probabilities are on some rows: see the functions of the same names.
+
+    `of` says whose probabilities the bins of the curve hold; see `reliability_curve`.
+    """
 
     ece: float
     brier: float
     log_loss: float
     curve: tuple[Bin, ...]
+    of: Of
 
     def to_json(self) -> dict[str, float]:
         """Return the three numbers."""
@@ -219,4 +227,5 @@ def measure_reliability(truth: Whole, probabilities: Floats) -> Reliability:
     """Return how reliable probabilities are on some rows, one at least."""
     curve = reliability_curve(truth, probabilities)
     scores = brier_score(truth, probabilities), log_loss(truth, probabilities)
-    return Reliability(calibration_error(curve), *scores, curve)
+    of: Of = "most probable" if truth.ndim == 1 else "second" if truth.shape[1] == 1 else "every label"
+    return Reliability(calibration_error(curve), *scores, curve, of)

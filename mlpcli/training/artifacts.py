@@ -261,7 +261,9 @@ class Artifacts:
                 job.run_dir,
                 title=title,
             ),
-            begin_reliability(self.fitted.curves if self.fitted else {}, job.run_dir, title=title),
+            begin_reliability(
+                self.fitted.curves if self.fitted else {}, job.dataset.contract, job.run_dir, title=title
+            ),
         ]
         if not id_layers(job.model, job.completed.spec):  # which take no number between two ids
             writes.append(

@@ -106,7 +106,9 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
     bare = keras.Model(model.input, model.output, name=model.name)  # its optimizer has trained nothing
     artifacts = Artifacts(fitted.job, end.record, network=fitted.saved or bare, fitted=fitted)
     write_figures = _begin_figures(trained, end.run_dir)
-    write_reliability = begin_reliability(fitted.curves, end.run_dir, title=completed.spec.name)
+    write_reliability = begin_reliability(
+        fitted.curves, dataset.contract, end.run_dir, title=completed.spec.name
+    )
     with artifacts.exported() as check:
         end.watcher.stage("evaluating every split")
         metrics = {name: artifacts.evaluate(split) for name, split in dataset.splits().items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +22,9 @@ from mlpcli.plots.decision_boundary import draw_decision_boundary, grid_points, 
 from mlpcli.plots.diagram_layout import read_graph, summary_text
 from mlpcli.plots.learning_curves import draw_learning_curves
 from mlpcli.plots.model_diagram import draw_model
-from mlpcli.plots.reliability_curves import draw_reliability
+from mlpcli.plots.reliability_curves import Panel, draw_reliability
 from mlpcli.plots.unit_patterns import MOST_LAYERS, MOST_UNITS, SIDE, LayerPattern
-from mlpcli.statistics.calibration import Reliability
+from mlpcli.statistics.calibration import Of, Reliability
 from mlpcli.training.side_process import begin
 
 if TYPE_CHECKING:
@@ -82,23 +82,40 @@ def begin_diagram(model: keras.Model, contract: Contract, run_dir: Path, *, titl
 
 
 def begin_reliability(
-    curves: Mapping[tuple[str, str], tuple[Reliability, Reliability]], run_dir: Path, *, title: str
+    curves: Mapping[tuple[str, str], tuple[Reliability, Reliability]],
+    contract: Contract,
+    run_dir: Path,
+    *,
+    title: str,
 ) -> Write:
     """Begin to draw the reliability of probabilities before and after their calibration.
 
     Args:
         curves: By output and rows; without any, nothing is drawn.
+        contract: The outputs.
         run_dir: The run's folder.
         title: Of the figure.
     """
     if not curves:
         return lambda: None
+    classes = {each.name: each.classes for each in contract.outputs}
     panels = {
-        f"{output}, {name}" if output else name: (before.curve, after.curve)
+        f"{output}, {name}" if output else name: Panel(
+            before.curve, after.curve, *_axes_of(after.of, classes.get(output) or ("",))
+        )
         for (output, name), (before, after) in curves.items()
     }
     drawn = begin(draw_reliability, panels, title=title)
     return lambda: drawn().write(run_dir / runs.RELIABILITY)
+
+
+def _axes_of(of: Of, classes: Sequence[str]) -> tuple[str, str]:
+    """Return what the axes of a reliability are: whose probability, and what is counted."""
+    if of == "second":
+        return f"predicted probability of {classes[-1]}", f"share that is {classes[-1]}"
+    if of == "most probable":
+        return "probability of the predicted class", "share that is this class"
+    return "predicted probability of a label", "share that has the label"
 
 
 def begin_boundary(

@@ -21,7 +21,7 @@ from mlpcli.plots.confusion_matrix import draw_confusion_matrix
 from mlpcli.plots.decision_boundary import draw_decision_boundary, grid_points, predict_plane
 from mlpcli.plots.drawing import Drawing
 from mlpcli.plots.learning_curves import draw_learning_curves
-from mlpcli.plots.reliability_curves import draw_reliability
+from mlpcli.plots.reliability_curves import Panel, draw_reliability
 from mlpcli.plots.residuals import draw_residuals
 from mlpcli.plots.residuals_by_column import draw_residuals_by_column
 from mlpcli.plots.style import BLUE, CLASS_COLORS, DARK, INK, PAPER, RED, SOFT, cell_ink, contrast, mixed
@@ -97,7 +97,29 @@ def _plane(classes: int) -> Drawing:
 def _reliability() -> Drawing:
     bins = [Bin(*values) for values in zip((0.1, 0.5, 0.9), (0.2, 0.4, 0.9), (3, 40, 7), strict=True)]
     name = "an output with a long name, validation"
-    return draw_reliability({name: (bins, bins), "test": (bins, bins)}, title=TITLE)
+    panel = Panel(bins, bins, f"predicted probability of {NAMES[0]}", f"share that is {NAMES[0]}")
+    return draw_reliability({name: panel, "test": panel}, title=TITLE)
+
+
+def test_a_bin_of_few_predictions_is_hollow_and_no_line_goes_through_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many, few = [Bin(0.1, 0.1, 300), Bin(0.5, 0.5, 100), Bin(0.9, 0.9, 50)], Bin(0.7, 0.0, 2)
+    seen: list[Any] = []
+    monkeypatch.setattr("mlpcli.plots.reliability_curves.finish", seen.append)
+    draw_reliability({"test": Panel(many, many)}, title="")
+    draw_reliability({"test": Panel(many, [*many, few], "of ja", "is ja")}, title="")
+    plain, drawn = seen
+    (axes,) = drawn.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("of ja", "is ja")
+    assert [list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) > 2] == [
+        [0.1, 0.5, 0.9]
+    ] * 2
+    bars = [line.get_ydata() for line in axes.lines if list(line.get_xdata()) == [0.7, 0.7]]
+    assert bars[0][0] == 0
+    assert bars[0][1] > 0.6  # the interval of 0 of 2
+    texts = [[text.get_text() for text in each.legends[0].get_texts()] for each in (plain, drawn)]
+    assert [text[-1] for text in texts] == ["after calibration", "fewer than 10 predictions"]
 
 
 def _importance() -> Drawing:

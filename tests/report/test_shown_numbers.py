@@ -60,3 +60,16 @@ def test_the_cost_of_a_threshold_is_shown() -> None:
         "cost         0.1250 a row on the validation rows (0.5000 from 0.5 on)",
         "cost         0.2500 a row on the test rows (0.7500 from 0.5 on)",
     ]
+
+
+@pytest.mark.parametrize(("after", "said"), [(0.2233, True), (0.2162, False), (0.2101, False)])
+def test_a_temperature_that_makes_test_rows_worse_is_named(after: float, said: bool) -> None:
+    stream = io.StringIO()
+    before = {"ece": 0.0233, "brier": 0.06, "log_loss": 0.2162}
+    worse = {"before": before, "after": {"ece": 0.0359, "brier": 0.06, "log_loss": after}}
+    fit = {"before": before, "after": before}
+    show_fitted(Screen(stream), {"calibration": {"temperature": 0.8, "out_of_fold": fit, "test": worse}})
+    shown = " ".join(stream.getvalue().split())
+    assert ("fitted on the out-of-fold rows, makes the probabilities of the test rows worse" in shown) is said
+    assert ("log loss 0.2162 to 0.2233, ECE 0.0233 to 0.0359; without" in shown) is said
+    assert "Brier 0.06" not in shown
