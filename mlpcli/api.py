@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mlpcli.data.handed_in import Data, HandedIn
-from mlpcli.errors import Problem, UsageError
+from mlpcli.errors import MlpcliError, Problem, UsageError
 from mlpcli.opened_run import Run
 from mlpcli.spec.split_forms import SplitBy
 
@@ -78,10 +79,12 @@ def train(
     from mlpcli.training.start import start_run
 
     handed = HandedIn()
-    repeats = {f"fit.{key}": each for key, each in (("folds", folds), ("seeds", seeds)) if each is not None}
     given = data_settings(handed, data, validation, test)
-    settings = [*given, *settings_of(set), *settings_of(repeats)]
-    with handed.named():
+    settings = [*given, *settings_of(set)]
+    for key, each in (("folds", folds), ("seeds", seeds)):
+        if each is not None:
+            settings.append(handed.argument(key, each, setting_of(f"fit.{key}", each)))
+    with handed.named(), _naming_data(data, "mlpcli.train"):
         loaded = replace(read_source(spec, settings), runs_dir=Path(runs_dir))
         with located(loaded):
             loaded = find_start(loaded, trusted=trusted)
@@ -122,7 +125,7 @@ def check(
     from mlpcli.training.forecast import forecast
 
     handed = HandedIn()
-    with handed.named():
+    with handed.named(), _naming_data(data, "mlpcli.check"):
         given = data_settings(handed, data, validation, test)
         loaded = read_source(spec, [*given, *settings_of(set)])
         return forecast(replace(loaded, runs_dir=Path(runs_dir)), timed=False)
@@ -261,8 +264,32 @@ def _plain(value: object, path: tuple[str | int, ...]) -> object:
     if hasattr(value, "tolist") and hasattr(value, "dtype"):  # NumPy's numbers and arrays
         return _plain(value.tolist(), path)
     rule = "must be a number, a text, true, false, null, a list or a mapping"
-    hint = "name a class of Keras with its arguments: {'Dense': {'units': 8}}"
-    raise UsageError(Problem(rule, path=path, received=type(value).__name__, hint=hint))
+    raise UsageError(Problem(rule, path=path, received=type(value).__name__, hint=_example(path)))
+
+
+def _example(path: tuple[str | int, ...]) -> str:
+    """Return how a component is named that was handed in as an object; empty for another value."""
+    words = [word for each in path if isinstance(each, str) for word in re.findall(r"[a-z_]+", each, re.I)]
+    example = EXAMPLES.get(words[-1] if words else "")
+    if example is None:
+        return ""
+    key, value = ("layers", f"[{example}]") if words[-1] == "layers" else (words[-1], example)
+    return f"name it, such as {key!r}: {value}; one of your own is in a Python file: 'plugins': ['own.py']"
+
+
+EXAMPLES = {
+    "loss": "'mse', or {'Huber': {'delta': 1.0}}",
+    "metrics": "['mae', {'Precision': {'class_id': 1}}]",
+    "optimizer": "{'Adam': {'learning_rate': 0.01}}",
+    "layers": "{'Dense': {'units': 8}}",
+    "callbacks": "[{'EarlyStopping': {'patience': 5}}]",
+    "activation": "'relu'",
+    "learning_rate": "{'CosineDecay': {'initial_learning_rate': 0.01, 'decay_steps': 1000}}",
+    "kernel_initializer": "'he_normal'",
+    "bias_initializer": "'zeros'",
+    "kernel_regularizer": "{'L2': {'l2': 0.001}}",
+}
+"""What a spec has where a program may have handed in an object of Keras, or a function."""
 
 
 def settings_of(changes: Mapping[str, object] | None) -> Iterator[str]:
@@ -297,7 +324,9 @@ def data_settings(
     settings = [] if data is None else [setting_of("dataset.path", handed.add(data, "data"))]
     for key, split in (("validation", validation), ("test", test)):
         if split is not AS_WRITTEN:
-            settings.append(setting_of(f"dataset.{key}", _split(handed, split, f"{key} data")))
+            setting = setting_of(f"dataset.{key}", _split(handed, split, f"{key} data"))
+            plain = split is None or isinstance(split, bool | int | float | Mapping)
+            settings.append(handed.argument(key, split, setting) if plain else setting)
     return settings
 
 
@@ -308,6 +337,26 @@ def _split(handed: HandedIn, split: object, name: str) -> object:
     if isinstance(split, Mapping) and split.keys() <= SplitBy.model_fields.keys():
         return split
     return str(handed.add(split, name).absolute())
+
+
+@contextlib.contextmanager
+def _naming_data(data: Data | None, function: str) -> Iterator[None]:
+    """Say of a spec without data that it may be handed in too.
+
+    Args:
+        data: that was handed in, or None.
+        function: that takes it.
+    """
+    try:
+        yield
+    except MlpcliError as error:
+        if data is None:
+            way = f"or hand in the rows: {function}(spec, data)"
+            error.problems = tuple(
+                replace(each, hint=f"{each.advice()}; {way}") if each.path == ("dataset",) else each
+                for each in error.problems
+            )
+        raise
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlpcli.errors import Problem, SpecError
+from mlpcli.errors import Problem, SpecError, UsageError
 from mlpcli.model.default_losses import data_request
 from mlpcli.model.run_contract import run_contract
 from mlpcli.runs.folder import Run
@@ -15,6 +15,24 @@ PREDICTED = {"classification": "classes", "regression": "numbers"}
 """What the network then predicts."""
 
 LOSSES = {"classification": "sparse_categorical_crossentropy", "regression": "mse"}
+
+
+USUAL_EFFORT = "good"
+
+
+def check_parameters(spec: object, effort: str) -> None:
+    """Check that an effort is asked for only where the spec is one that `init` writes.
+
+    Args:
+        spec: That was given; None for a proposed one.
+        effort: That was given.
+
+    Raises:
+        UsageError: It would have no effect.
+    """
+    if spec is not None and effort != USUAL_EFFORT:
+        rule = "effort: is for the spec that is proposed for the rows, and spec is given"
+        raise UsageError(Problem(rule, received=effort, hint="leave out effort, or leave out spec"))
 
 
 def check_spec(loaded: LoadedSpec, task: str, estimator: str) -> None:

@@ -91,16 +91,20 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _train(self, table: pa.Table, names: tuple[str, str], weights: Array | None) -> Run:
-        from mlpcli.estimator_rules import check_outputs, check_spec
+        from mlpcli.estimator_rules import check_outputs, check_parameters, check_spec
         from mlpcli.runs.watcher import Watcher
         from mlpcli.training.job import ESTIMATOR, WHOLE_RUN
         from mlpcli.training.start import start_run
 
+        check_parameters(self.spec, self.effort)
         handed = HandedIn()
         text = None if self.spec is not None else self._proposed(handed, table, names[0])
         if weights is not None:
             table = table.append_column(names[1], [weights])
-        settings = [*data_settings(handed, table, AS_WRITTEN, AS_WRITTEN), *self._settings(names, weights)]
+        settings = [
+            *data_settings(handed, table, AS_WRITTEN, AS_WRITTEN),
+            *self._settings(handed, names, weights),
+        ]
         runs_dir = handed.folder if self.runs_dir is None else Path(self.runs_dir)
         options = ESTIMATOR if self.runs_dir is None else WHOLE_RUN
         with handed.named():
@@ -127,15 +131,15 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
         from mlpcli.data.inspect.propose_spec import propose_spec
         from mlpcli.data.inspect.survey import survey_table
 
-        effort = check_effort(self.effort)
         with handed.named():
+            effort = check_effort(self.effort)
             path = str(handed.add(table, "data"))
             survey = survey_table(path, target, self._task)
             return propose_spec(
                 survey, name="estimator", path=path, command="", effort=effort, many_classes=True
             )
 
-    def _settings(self, names: tuple[str, str], weights: Array | None) -> Iterator[str]:
+    def _settings(self, handed: HandedIn, names: tuple[str, str], weights: Array | None) -> Iterator[str]:
         """Yield the changes of the spec that the parameters stand for."""
         yield setting_of("dataset.target", names[0])
         yield "dataset.test=null"
@@ -146,11 +150,11 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
         if self.random_state is not None:
             drawn = isinstance(self.random_state, np.random.RandomState)
             seed = check_random_state(self.random_state).randint(2**31) if drawn else self.random_state
-            yield setting_of("seed", seed)
+            yield handed.argument("random_state", self.random_state, setting_of("seed", seed))
         if self.spec is None and not any(name.split(".")[0] == "predict" for name in self.set or {}):
             yield "predict=null"  # as in scikit-learn, the most probable class is predicted
         if self.epochs is not None:
-            yield setting_of("fit.epochs", self.epochs)
+            yield handed.argument("epochs", self.epochs, setting_of("fit.epochs", self.epochs))
         yield from settings_of(self.set)
 
     def _checked(self, x: Data, *, y: object = "no_validation", fitting: bool = False) -> tuple[Data, Array]:

@@ -48,6 +48,18 @@ class HandedIn:
         self.folder = Path(tempfile.mkdtemp(prefix=HANDED_IN))
         self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self.names: dict[str, str] = {}
+        self.arguments: dict[str, str] = {}
+
+    def argument(self, name: str, value: object, setting: str) -> str:
+        """Return a change of the spec, which messages call by the argument that it is of.
+
+        Args:
+            name: of the argument.
+            value: that was handed in.
+            setting: as `--set` takes it.
+        """
+        self.arguments[f"--set {setting}"] = f"{name}={value!r}"
+        return setting
 
     def add(self, data: object, name: str) -> Path:
         """Return a file that holds some data; the path itself where it is one.
@@ -91,6 +103,9 @@ class HandedIn:
         for path, name in self.names.items():
             key = "path" if name == "data" else name.removesuffix(" data")
             text = text.replace(f'--set dataset.{key}="{path}"', name).replace(path, f"the {name}")
+        if text in self.arguments:
+            return self.arguments[text]
+        text = SETTING.sub(_change, text).replace("--effort:", "effort:")
         return NOTATION.sub(_argument, text.replace(REJECTS, "leave such rows out"))
 
     def _renamed(self, problem: Problem) -> Problem:
@@ -103,8 +118,26 @@ class HandedIn:
         if isinstance(problem.received, str):
             changed = replace(changed, received=plain(problem.received))
         if problem.place is not None and problem.place.flag:
-            changed = replace(changed, place=replace(problem.place, flag=plain(problem.place.flag)))
+            flag = plain(problem.place.flag)
+            if whole := WHOLE_SETTING.fullmatch(flag):
+                flag = _as_mapping(whole[1], whole[2])
+            changed = replace(changed, place=replace(problem.place, flag=flag))
         return changed
+
+
+WHOLE_SETTING = re.compile(r"--set ([^=]+)=(.*)", re.S)
+SETTING = re.compile(r"(?<=[a-z,;] )--set (?:'([^'=]+)=([^']*)'|([^\s'=]+)=([^\s;,)]*))")
+"""A change of the spec in a sentence."""
+
+
+def _change(found: re.Match[str]) -> str:
+    key, value = found.group(1, 2) if found[1] else found.group(3, 4)
+    return _as_mapping(key, value)
+
+
+def _as_mapping(key: str, value: str) -> str:
+    """Return a change of the spec as the argument `set` of a Python program."""
+    return f'set={{"{key}": {value}}}'
 
 
 NOTATION = re.compile(r"--(decimal|thousands|date-format)(?::| ('[^']*'|\"[^\"]*\"|[^\s;]+))")

@@ -203,9 +203,29 @@ WRONG: list[tuple[Callable[[], object], str]] = [
         lambda: mlpcli.check(SPEC | {"dataset": {"target": "prize"}}, _houses()),
         r"^spec:3:11 dataset\.target: must be a column of the data, received 'prize'",
     ),
-    (lambda: mlpcli.check(SPEC, _houses(), set={"fit.epochs": 0}), r"--set fit\.epochs=0 .*positive"),
-    (lambda: mlpcli.check(SPEC | {"loss": len}, _houses()), r"^loss: must be a number, a text"),
-    (lambda: mlpcli.check(SPEC), "needs a name .* or a path"),
+    (lambda: mlpcli.check(SPEC, _houses(), set={"fit.epochs": 0}), r'^set={"fit\.epochs": 0} .*positive'),
+    (
+        lambda: mlpcli.check(SPEC, _houses(), set={"fit.epoch": 3}),
+        r'^set={"fit.epoch": 3} .*; write set={"fit.epochs": 3}$',
+    ),
+    (lambda: mlpcli.train(SPEC, _houses(), folds=1), "^folds=1 fit.folds: must be a number of folds"),
+    (lambda: mlpcli.check(SPEC, _houses(), test=2.0), "^test=2.0 dataset.test: must be a fraction"),
+    (
+        lambda: mlpcli.check(SPEC | {"loss": len}, _houses()),
+        r"^loss: must be a number, a text.*; name it, such as 'loss': 'mse', or {'Huber'",
+    ),
+    (
+        lambda: mlpcli.check(SPEC | {"metrics": [len]}, _houses()),
+        r"^metrics\[0\]: .*such as 'metrics': \['mae'.*'plugins': \['own.py'\]",
+    ),
+    (
+        lambda: mlpcli.check(SPEC | {"fit": {"epochs": len}}, _houses()),
+        r"^fit.epochs: must be a number, a text, .* a mapping, received '[a-z_]+'$",
+    ),
+    (
+        lambda: mlpcli.check(SPEC),
+        r"needs a name .* or a path.*; or hand in the rows: mlpcli.check\(spec, data\)",
+    ),
     (lambda: mlpcli.check(SPEC | {"dataset": {"name": "iris"}}, _houses()), "^data .* both a name and"),
     (lambda: mlpcli.check(SPEC, 5), "^the data: must be a pandas DataFrame"),
     (

@@ -128,13 +128,17 @@ def test_a_pickle_predicts_the_same(fitted: MlpClassifier) -> None:
 
 def test_errors_name_the_data_and_are_value_errors(fitted: MlpClassifier) -> None:
     table, y = _columns()
-    with pytest.raises(ValueError, match="effort: must be fast, good or best") as caught:
+    with pytest.raises(ValueError, match=r"^effort: must be fast, good or best") as caught:
         MlpClassifier(effort="much").fit(table, y)
     assert isinstance(caught.value, MlpcliError)
     with pytest.raises(ValueError, match="feature names"):
         fitted.predict(table.select(["size"]))
-    with pytest.raises(ValueError, match=r"epochs"):
+    with pytest.raises(ValueError, match=r"^epochs=0 fit.epochs: must be a positive number"):
         _quick(MlpClassifier, epochs=0).fit(table, y)
+    with pytest.raises(ValueError, match=r"^random_state=-1 seed: must be a whole number"):
+        _quick(MlpClassifier, random_state=-1).fit(table, y)
+    with pytest.raises(ValueError, match=r"^effort: is for the spec that is proposed.*received 'best'"):
+        MlpClassifier(spec={"layers": [SIGMOID]}, effort="best").fit(table, y)
 
 
 SIGMOID: dict[str, object] = {"Dense": {"units": 1, "activation": "sigmoid"}}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpcli.data.handed_in import HandedIn
 from mlpcli.data.inspect.rare_class import threshold_lines
 from mlpcli.doctor.examine import examine_run
 from mlpcli.estimators import MlpClassifier
@@ -120,9 +121,9 @@ def test_init_writes_a_threshold_for_a_rare_class_and_estimators_leave_it_out(
     assert loaded.spec.predict is not None
     assert loaded.spec.predict.threshold is not None
     classifier = MlpClassifier()
-    assert "predict=null" in classifier._settings(("left", ""), None)
+    assert "predict=null" in classifier._settings(HandedIn(), ("left", ""), None)
     chosen = MlpClassifier(set={"predict.threshold": 0.3})
-    assert "predict=null" not in chosen._settings(("left", ""), None)
+    assert "predict=null" not in chosen._settings(HandedIn(), ("left", ""), None)
 
 
 @pytest.mark.parametrize(
