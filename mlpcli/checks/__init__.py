@@ -8,5 +8,6 @@ not fit it; `broadcasting` tries those of plug-ins. `predict_rules` are of the s
 `meant_names`; what they write: `file_names`. A search:
 `tuner_objective`. Data alone: `columns_alone`.
 
-`advice`, with `average_advice`, `member_advice` and `unread_columns`, is of specs that are valid.
+`advice`, with `average_advice`, `constant_targets`, `member_advice` and `unread_columns`, is of specs
+that are valid.
 """

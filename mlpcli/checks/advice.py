@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.checks.average_advice import advise_on_averages
+from mlpcli.checks.constant_targets import advise_on_constant_targets
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.checks.member_advice import advise_members
 from mlpcli.checks.metric_rules import OF_EACH_CLASS
@@ -47,6 +48,8 @@ SKEWED = 10
 def advise(spec: Spec, dataset: Dataset, model: keras.Model) -> list[Advice]:
     """Return the advice on a spec, in the order of a spec's keys."""
     return [
+        *_rows(dataset),
+        *advise_on_constant_targets(dataset),
         *_inputs(dataset, model),
         *_classes(spec, dataset),
         *_exclusive(dataset),
@@ -56,13 +59,24 @@ def advise(spec: Spec, dataset: Dataset, model: keras.Model) -> list[Advice]:
         *advise_members(spec),
         *_size(spec, dataset, model),
         *_learning_rate(spec),
-        *_batch_size(spec),
+        *_batch_size(spec, len(dataset.train)),
         *_patience(spec),
         *advise_on_averages(spec),
     ]
 
 
 # ---------------------------------------------------------------- data
+
+
+def _rows(dataset: Dataset) -> Iterator[Advice]:
+    """Advise on a single training row."""
+    if len(dataset.train) == 1:
+        yield Advice(
+            "1 row is left to train on",
+            "add rows, or set dataset.validation and dataset.test to null",
+            "a network learns nothing but that row from it",
+            ("dataset",),
+        )
 
 
 def _inputs(dataset: Dataset, model: keras.Model) -> Iterator[Advice]:
@@ -255,10 +269,18 @@ def _learning_rate(spec: Spec) -> Iterator[Advice]:
         )
 
 
-def _batch_size(spec: Spec) -> Iterator[Advice]:
-    """Advise on batches above the usual size, where nothing keeps the first steps small."""
+def _batch_size(spec: Spec, rows: int) -> Iterator[Advice]:
+    """Advise on batches above the usual size: of all rows, or where nothing keeps the first steps small."""
     size = spec.fit.batch_size
-    if size > USUAL_BATCH and not _warms_up(spec.optimizer) and not _clips(spec.optimizer):
+    if size > USUAL_BATCH and size >= rows > 1:
+        smaller = min(USUAL_BATCH, 1 << max(1, rows // 4).bit_length() - 1)
+        yield Advice(
+            f"a batch of {size:,} rows holds all {rows:,} training rows: an epoch is one step",
+            f"use {smaller}, or train for as many more epochs",
+            "each step changes the weights once, and few steps may leave a network untrained",
+            ("fit", "batch_size"),
+        )
+    elif size > USUAL_BATCH and not _warms_up(spec.optimizer) and not _clips(spec.optimizer):
         yield Advice(
             f"batches of {counted(size, 'row')} start at the full learning rate",
             "use 32, or add a warm-up or global_clipnorm, "

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpcli.checks.average_advice import second_swap
 from mlpcli.checks.broadcasting import broadcasting_problems
+from mlpcli.checks.constant_targets import constant_target_problems
 from mlpcli.checks.file_names import missing_numbers
 from mlpcli.checks.id_rules import id_problems
 from mlpcli.checks.log_names import Mode, directions, metric_names
@@ -93,6 +94,9 @@ def _output_problems(view: OutputView, checked: _Checked) -> Iterator[Problem]:
     free = view.output.steps or view.output.kind == "sequences"
     if len(view.shape) != 1 and len(view.output.width) <= 1 and not free:
         yield _shape_problem(view, checked)
+        return
+    if constant := list(constant_target_problems(view)):
+        yield from constant
         return
     yield from loss_problems(view)
     yield from metric_problems(view)
