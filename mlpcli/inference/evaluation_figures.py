@@ -24,7 +24,12 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.files import write_text
 from mlpcli.free_names import file_part, free_file, free_name
-from mlpcli.inference.written_cells import columns_not_shown, date_columns, written_cells
+from mlpcli.inference.written_cells import (
+    columns_not_shown,
+    date_columns,
+    unused_columns,
+    written_cells,
+)
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import predicted_classes
@@ -60,7 +65,7 @@ class _Rows:
         origin: names them.
         columns: what the encoded rows show of their columns.
         written: returns the cells of some rows that they do not show, by column.
-        order: of the columns.
+        order: of the columns that the model reads.
         dates: returns the columns of dates, (rows,) datetime64.
     """
 
@@ -72,10 +77,12 @@ class _Rows:
     dates: Callable[[], Mapping[str, Array]] = dict
 
     def cells(self, places: list[int]) -> dict[str, list[str]]:
-        """Return the cells of some rows by column, in the order of the columns."""
+        """Return the cells of some rows by column: ids that the model does not read, its own, others."""
         shown = {name: list(map(_cell, values[places])) for name, values in self.columns.items()}
         found = {**shown, **self.written(places)}
-        return {name: found[name] for name in dict.fromkeys((*self.order, *found)) if name in found}
+        beside = [name for name in found if name not in self.order and name not in shown]
+        ids = [name for name in beside if "" not in found[name] and len({*found[name]}) == len(places)]
+        return {name: found[name] for name in dict.fromkeys((*ids, *self.order, *found)) if name in found}
 
 
 def draw_evaluation(
@@ -111,7 +118,10 @@ def draw_evaluation(
     apart = columns_not_shown(contract) if columns is not None and origin is not None else []
 
     def written(places: list[int]) -> dict[str, list[str]]:
-        return written_cells(columns(), apart, places) if apart and columns is not None else {}
+        if columns is None or origin is None:
+            return {}
+        own = columns()
+        return written_cells(own, [*apart, *unused_columns(contract, own)], places)
 
     @cache
     def dates() -> Mapping[str, Array]:

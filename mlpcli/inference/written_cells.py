@@ -1,4 +1,7 @@
-"""Cells of rows as their file has them, of columns that encoded rows do not show: texts, dates, images."""
+"""Cells of rows as their file has them, of columns that encoded rows do not show.
+
+These are texts, dates and images, and columns that the model does not read, such as an id.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,15 @@ from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import DateEncoder
 from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.text_encoder import TextEncoder
+from mlpcli.data.readers.parse_cells import ParsedColumn, python_values
+from mlpcli.data.readers.tables import read_table
 from mlpcli.data.types import Array
-from mlpcli.inference.row_columns import RowColumns
+from mlpcli.inference.row_columns import RowColumns, TableColumns
 from mlpcli.model.trained_model import TrainedModel
 from mlpcli.spec.split_forms import SplitBy
+
+MOST_UNUSED = 20
+"""Columns that the model does not read, of which the rows show the cells: the first of the file."""
 
 
 def columns_not_shown(contract: Contract) -> list[str]:
@@ -23,8 +31,18 @@ def columns_not_shown(contract: Contract) -> list[str]:
     return [each.name for each in encoders if isinstance(each, DateEncoder | TextEncoder | ImageEncoder)]
 
 
+def unused_columns(contract: Contract, columns: RowColumns) -> list[str]:
+    """Return the columns of a table that are neither read by a model nor its targets: ids and the like."""
+    if not isinstance(columns, TableColumns):
+        return []
+    used = {*contract.features, *(name for output in contract.outputs for name in output.target)}
+    if contract.preprocessor is not None:
+        used |= {*contract.preprocessor.names}
+    return [name for name in columns.names if name not in used][:MOST_UNUSED]
+
+
 def written_cells(columns: RowColumns, names: Sequence[str], places: Sequence[int]) -> dict[str, list[str]]:
-    """Return some cells of some rows by column; an empty text for a missing one.
+    """Return some cells of some rows by column, as their file has them; an empty text for a missing one.
 
     Args:
         columns: of the rows.
@@ -32,9 +50,21 @@ def written_cells(columns: RowColumns, names: Sequence[str], places: Sequence[in
         places: of the rows that are wanted, among those of `columns`.
     """
     wanted = [name for name in names if name in columns.names]
-    found = columns.read(wanted) if wanted and len(places) else {}
     rows = np.asarray(places, np.int64)
+    if not wanted or not len(rows):
+        return {}
+    if isinstance(columns, TableColumns):
+        own = rows if columns.rows is None else columns.rows[rows]
+        cells = read_table(columns.file, wanted, text=wanted).columns
+        return {name: _as_written(cells[name], own) for name in wanted}
+    found = columns.read(wanted)
     return {name: _texts(values.take(rows), times=_has_times(values)) for name, values in found.items()}
+
+
+def _as_written(column: ParsedColumn, rows: Array) -> list[str]:
+    """Return some cells as they are written, in a file of typed values as Python writes them."""
+    values = python_values(column.arrow.take(rows))
+    return ["" if value is None or value != value else str(value) for value in values]
 
 
 def date_columns(columns: RowColumns, trained: TrainedModel) -> dict[str, Array]:

@@ -72,8 +72,9 @@ def _show(heading: list[str], rows: list[list[str]], part: str, file: str, most:
     out.print(Text(f"the {these}{of}{more}", style="dim"))
     if of_numbers:
         out.print(Text("error: predicted - true", style="dim"))
-    if of_files:
-        out.print(Text("rows count from 1 in each file", style="dim"))
+    where = " in each file" if of_files else ""
+    if heading[0] == "row":
+        out.print(Text(f"rows count from 1{where}, not counting a header", style="dim"))
     columns = [name for name in names if name < width]
     out.print(table(heading[:width], _cut(shown, width), names=columns, longest=LONGEST_CELL))
 

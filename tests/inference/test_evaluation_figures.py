@@ -165,7 +165,10 @@ def test_evaluate_draws_classes(tiny_run: Path, mlpcli: Callable[..., Result], t
 @pytest.mark.slow
 def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     data, spec = tmp_path / "lines.csv", tmp_path / "lines.yaml"
-    data.write_text("a,b,y,z\n" + "".join(f"{i % 7},{i % 3},{2 * (i % 7) + i % 3},{i}\n" for i in range(60)))
+    lines = [
+        f"{i % 7},{i % 3},{2 * (i % 7) + i % 3},{i},{i % 9 + 1:02}.07.2019,K{i + 1:03}" for i in range(60)
+    ]
+    data.write_text("\n".join(["a,b,y,z,day,id", *lines, ""]))
     spec.write_text(
         "name: lines\n"
         "dataset: {path: lines.csv, target: [y, z], features: [a, b], target_scaling: standardize}\n"
@@ -179,8 +182,13 @@ def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_pat
     (folder,) = runs_dir.glob("lines/*/plots/data-lines")
     assert f"figures {folder}: residuals-y.png, residuals_by_column-y.png" in " ".join(shown.out.split())
     with (folder / "worst_rows-y.csv").open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
+        found = csv.DictReader(handle)
+        rows = list(found)
+    assert found.fieldnames == ["row", "y", "predicted_y", "error", "id", "a", "b", "day"]
+    assert all(row["id"] == f"K{int(row['row']):03}" for row in rows)
+    assert all(row["day"] == f"{(int(row['row']) - 1) % 9 + 1:02}.07.2019" for row in rows)
     assert {(int(row["row"]) - 1) % 7 for row in rows if row["a"] == "3"} == {3}  # its own columns
+    assert "rows count from 1, not counting a header" in shown.out
     assert "the 5 most wrong rows of y; worst_rows-y.csv has all 60 rows" in shown.out
     assert "error: predicted - true" in shown.out
     errors = [abs(float(row["error"])) for row in rows]
@@ -274,7 +282,7 @@ def test_rows_of_files_of_one_image_each_are_named_by_the_file(
     written.write_text("row,file,y,predicted\n1,a.csv,cat,dog\n2,a.csv,cat,dog\n")
     show_worst_rows([written], most=100, is_image=is_image_name)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2] == "rows count from 1 in each file"
+    assert lines[2] == "rows count from 1 in each file, not counting a header"
     assert lines[4].split()[:2] == ["1", "a.csv"]
 
 
