@@ -188,7 +188,13 @@ class Run:
         return writer.table(), writer.outputs()
 
     def evaluate(
-        self, data: Data = "test", *, by: Sequence[str] = (), intervals: bool = True, figures: bool = False
+        self,
+        data: Data = "test",
+        *,
+        by: Sequence[str] = (),
+        intervals: bool = True,
+        figures: bool = False,
+        output: str | Path | None = None,
     ) -> Evaluation:
         """Compute the metrics on a split of the run, or on other rows, as `mlpcli evaluate` does.
 
@@ -197,6 +203,8 @@ class Run:
             by: Columns by whose groups the metrics are computed too; of one, its name alone will do.
             intervals: Find the confidence intervals.
             figures: Draw the errors, into the folder plots of the run.
+            output: A file that is written with the rows: their numbers, from 1, what is predicted, and their
+                cells; one that exists is replaced.
 
         Returns:
             The metrics, by name, under `metrics`; scores of classes, intervals and more beside them.
@@ -216,7 +224,8 @@ class Run:
             with handed.named(), contextlib.closing(handed):
                 check_first(self._run, split, file, way="hand in other rows: run.evaluate(rows)")
                 folder = figures_folder(self._run, name_of(split, file)) if figures else None
-                options = EvaluateOptions(folder, intervals, _names(by))
+                rows = None if output is None else Path(output)
+                options = EvaluateOptions(folder, intervals, _names(by), rows=rows)
                 found = evaluate_run(self._run, split=split, data=file, options=options)
             warnings = tuple(map(handed.plain, found.warnings))
             return replace(found, source=handed.plain(found.source), warnings=warnings)

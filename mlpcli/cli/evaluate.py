@@ -30,9 +30,11 @@ from mlpcli.cli.options import (
     RunArgument,
     RunsDirOption,
     TrustOption,
+    check_output,
 )
 from mlpcli.errors import AllAtOnce
 from mlpcli.free_names import file_part
+from mlpcli.printable import counted
 
 if TYPE_CHECKING:
     from mlpcli.data.readers.reading import Reading
@@ -52,6 +54,19 @@ ByOption = Annotated[
 ]
 
 
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write the rows that are measured: their numbers, from 1 without a header, what is predicted, "
+        "and their cells. .csv, .tsv, .parquet or .jsonl.",
+    ),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
+
+
 def evaluate(
     run: RunArgument,
     split: Annotated[
@@ -61,6 +76,8 @@ def evaluate(
         str | None, typer.Option(help="A file of rows with their targets, instead of a split.")
     ] = None,
     by: ByOption = None,
+    output: OutputOption = None,
+    force: ForceOption = False,
     figures: Annotated[
         bool,
         typer.Option("--figures/--no-figures", help="Draw the errors, into the folder plots of the run."),
@@ -90,14 +107,43 @@ def evaluate(
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
     words = (sheet, query, delimiter, comment, charset, header, decimal, thousands, date_format)
     read = at_once.of(reading_of, *words)
+    at_once.of(_check_output, output, force=force)
     _check_all(at_once, named, split, file, by or [], read)
     folder = figures_folder(named.value, name_of(split, file)) if figures else None
+    given = (intervals, tuple(by or ()), read.value, output)
+    _show(named.value, _measure(named.value, split, file, folder, *given), folder, output, json=json)
+
+
+def _measure(
+    run: Run,
+    split: str,
+    data: Path | None,
+    folder: Path | None,
+    intervals: bool,
+    by: tuple[str, ...],
+    reading: Reading,
+    output: Path | None,
+) -> Evaluation:
     with _drawing_beside(folder):
         from mlpcli.inference.evaluate import EvaluateOptions, evaluate_run
 
-        options = EvaluateOptions(folder, intervals, tuple(by or ()), read.value)
-        evaluation = evaluate_run(named.value, split=split, data=file, options=options)
-    _show(named.value, evaluation, folder, json=json)
+        options = EvaluateOptions(folder, intervals, by, reading, output)
+        return evaluate_run(run, split=split, data=data, options=options)
+
+
+def _check_output(output: Path | None, *, force: bool) -> None:
+    """Refuse a file for the rows that cannot be written.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    from mlpcli.data.formats import format_of
+    from mlpcli.errors import Problem, UsageError
+
+    check_output(output, "-o", force=force, in_folder=True)
+    if output is not None and format_of(output, without=[".npy"]) == "npy":
+        rule = f"-o {output}: an .npy file has no columns"
+        raise UsageError(Problem(rule, hint="write .csv, .tsv, .parquet or .jsonl"))
 
 
 def _file(data: str | None) -> Path | None:
@@ -132,7 +178,7 @@ def _drawing_beside(folder: Path | None) -> contextlib.AbstractContextManager[ob
     return contextlib.nullcontext() if folder is None else side_process()
 
 
-def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) -> None:
+def _show(run: Run, evaluation: Evaluation, folder: Path | None, output: Path | None, *, json: bool) -> None:
     from mlpcli.data.images.find_images import is_image_name
     from mlpcli.report import console
     from mlpcli.report import evaluate as report
@@ -150,6 +196,8 @@ def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) 
             show_worst_rows(evaluation.figures, most=MOST_WORST, is_image=is_image_name)
             names = ", ".join(file.name for file in evaluation.figures)
             console.show_sentence(f"{folder}: {names}", label="figures  ")
+        if output is not None:
+            console.show_line(f"{counted(evaluation.rows, 'row')} written to {output}")
 
 
 def name_of(split: str, data: Path | None) -> str:

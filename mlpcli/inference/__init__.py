@@ -1,7 +1,8 @@
 """What commands compute from finished runs: evaluate, predict, explain, compare, check labels, find drift.
 
 `evaluate`: `evaluate`, of rows that `rows_to_evaluate` and `own_data` find; `training_rows` among those
-of a file; `class_intervals`, `quantile_scores`; `evaluation_figures`, with `written_cells`.
+of a file; `class_intervals`, `quantile_scores`; `evaluation_figures`, with `written_cells`;
+`written_rows`.
 With `--by`: `wanted_groups` (what the names mean), `named_groups` (the rows), `evaluate_groups`
 (their metrics), `group_figures`.
 

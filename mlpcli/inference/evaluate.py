@@ -24,6 +24,7 @@ from mlpcli.inference.named_groups import find_groups
 from mlpcli.inference.quantile_scores import quantile_scores
 from mlpcli.inference.rows_to_evaluate import EvaluatedRows, rows_to_evaluate
 from mlpcli.inference.wanted_groups import wanted_groups
+from mlpcli.inference.written_rows import write_rows
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.fit_outputs import known_rows
@@ -54,12 +55,14 @@ class EvaluateOptions:
         intervals: Find confidence intervals of the metrics.
         by: Columns by whose values rows are grouped, targets, or `predicted_<target>`.
         reading: how a file is read, where that differs from the run's own.
+        rows: the file into which the rows are written with their predictions; None for none.
     """
 
     figures: Path | None = None
     intervals: bool = True
     by: tuple[str, ...] = ()
     reading: Reading = AS_RECORDED
+    rows: Path | None = None
 
 
 def evaluate_run(
@@ -103,10 +106,7 @@ def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptio
     if options.intervals and measured is not None:
         found_intervals = find_intervals(trained.model, measured, metrics, seed=trained.spec.seed)
         bounds = without_undefined(found_intervals, undefined)
-    judged = any(each.is_scored or each.levels or each.intervals is not None for each in contract.outputs)
-    predicted: Arrays = {} if known is None else known.outputs
-    if known is None and (judged or options.by or options.figures is not None):
-        predicted = predict_outputs(trained, found.x)
+    predicted = _predict_and_write(trained, rows, options)
     scores, quantiles = _scores(trained, found, predicted, trained.spec.seed if options.intervals else None)
     groups: tuple[ColumnGroups, ...] = ()
     if columns is not None and measured is not None and metrics:
@@ -126,6 +126,20 @@ def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptio
         bounds,
         groups,
     )
+
+
+def _predict_and_write(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptions) -> Arrays:
+    """Return what is predicted, where something needs it; write the rows with it, where that is wanted."""
+    known = rows.predicted
+    needed = options.figures is not None or options.rows is not None or bool(options.by)
+    outputs = trained.contract.outputs
+    judged = any(each.is_scored or each.levels or each.intervals is not None for each in outputs)
+    predicted: Arrays = {} if known is None else known.outputs
+    if known is None and (judged or needed):
+        predicted = predict_outputs(trained, rows.split.x)
+    if options.rows is not None:
+        write_rows(trained, rows, predicted, options.rows)
+    return predicted
 
 
 def _draw(

@@ -191,6 +191,19 @@ def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_pat
     assert "rows count from 1, not counting a header" in shown.out
     assert "the 5 most wrong rows of y; worst_rows-y.csv has all 60 rows" in shown.out
     assert "error: predicted - true" in shown.out
+    written = tmp_path / "test.csv"
+    again = ("evaluate", "lines", "--split", "test", "-o", written, "--no-figures", "--runs-dir", runs_dir)
+    assert mlpcli(*again).status == 0
+    with written.open(newline="") as handle:
+        listed = list(csv.DictReader(handle))
+    assert len(listed) == 12  # the test rows: their own cells, in the order of the file
+    assert [row["id"] for row in listed] == [f"K{int(row['row']):03}" for row in listed]
+    assert [int(row["row"]) for row in listed] == sorted(int(row["row"]) for row in listed)
+    guesses = {row["row"]: float(row["predicted_y"]) for row in rows}
+    assert all(abs(float(row["predicted_y"]) - guesses[row["row"]]) < 1e-4 for row in listed)
+    assert "the file exists" in mlpcli(*again).err
+    refused = mlpcli("evaluate", "lines", "-o", tmp_path / "x.npy", "--runs-dir", runs_dir)
+    assert "an .npy file has no columns" in refused.err
     errors = [abs(float(row["error"])) for row in rows]
     assert errors == sorted(errors, reverse=True)
     assert {(float(row["y"]), int(row["row"])) for row in rows} == {
