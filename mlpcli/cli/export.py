@@ -44,7 +44,7 @@ class Quantization(StrEnum):
 FormatOption = Annotated[list[FormatName] | None, typer.Option("--format", help="What to write. Repeatable.")]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="PATH", help="The file, or for several formats their folder."),
+    typer.Option("-o", "--output", metavar="PATH", help="The file, or the folder of the files."),
 ]
 QuantizeOption = Annotated[
     Quantization | None, typer.Option(help="Layers of the LiteRT file in int8, by rows of the run.")

@@ -72,18 +72,20 @@ def target_of(name: str, stem: str, output: Path | None, *, several: bool) -> Pa
     Args:
         name: of the format.
         stem: of the file, where the output does not say it.
-        output: as given with -o.
+        output: as given with -o: the file or, if it is one or has no ending, its folder.
         several: whether there are several formats, of which the output is the folder.
 
     Raises:
         UsageError: the output has another suffix than the format.
     """
     wanted = FORMATS[name]
-    if output is None or several or (output.is_dir() and name != "saved_model"):
+    is_file = wanted.suffix.startswith(".")
+    if output is None or several or (is_file and (output.is_dir() or not output.suffix)):
         return (output or Path()) / f"{stem}{wanted.suffix}"
-    if wanted.suffix.startswith(".") and output.suffix != wanted.suffix:
+    if is_file and output.suffix != wanted.suffix:
         rule = f"-o: a file of the format {name} ends in {wanted.suffix}"
-        raise UsageError(Problem(rule, received=str(output)))
+        hint = f"name a file {stem}{wanted.suffix}, or a folder"
+        raise UsageError(Problem(rule, received=str(output), hint=hint))
     return output
 
 

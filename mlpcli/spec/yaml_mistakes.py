@@ -39,7 +39,9 @@ def find_mistake(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Mistake:
     text = _Text(lines)
     if "'\\t'" in problem:
         hint = f"use spaces: write {_shown(text.without_tabs(noticed))}"
-        return Mistake("a tab cannot indent YAML", noticed, hint)
+        indents = not text.line(noticed[0])[: noticed[1] - 1].strip()
+        rule = "a tab cannot indent YAML" if indents else "a tab cannot stand between words of YAML"
+        return Mistake(rule, noticed, hint)
     for find in (_escape, _quote, _special, _bracket, _colon, _indentation):
         if found := find(problem, context, noticed, began, text):
             return found

@@ -161,6 +161,20 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     ]
 
 
+def test_an_output_without_an_ending_is_a_folder(tmp_path: Path) -> None:
+    def path(name: str, output: str, *, several: bool = False) -> str:
+        target = export_formats.target_of(name, "houses", tmp_path / output, several=several)
+        return str(target.relative_to(tmp_path))
+
+    (tmp_path / "v1.2").mkdir()
+    assert path("onnx", "exported") == path("onnx", "exported", several=True) == "exported/houses.onnx"
+    assert path("onnx", "v1.2") == "v1.2/houses.onnx"
+    assert path("onnx", "net.onnx") == "net.onnx"
+    assert path("saved_model", "exported") == "exported"
+    with pytest.raises(UsageError, match=r"ends in .onnx, received .*; name a file houses.onnx, or a folder"):
+        path("onnx", "net.txt")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),

@@ -46,6 +46,12 @@ SYNTAX: dict[str, tuple[str, str, str, str]] = {
         "'C:\\new\\table.csv'",
     ),
     "a tab": ("dataset:\n\tname: iris", "2:1", "a tab cannot indent YAML", '"  name: iris"'),
+    "a tab inside": (
+        "dataset: {name:\tiris}",
+        "1:16",
+        "a tab cannot stand between words of YAML",
+        "dataset: {name: iris}",
+    ),
     "a comma of Python": (
         "fit:\n  epochs: 10\n  precision: 'float32',",
         "3:23",

@@ -44,7 +44,7 @@ def weight_problems(spec: DatasetSpec, file: TableFile, target: tuple[str, ...])
     if spec.weights is None:
         return
     if spec.weights not in file.names:
-        hint = nearest_column(spec.weights, file.names)
+        hint = nearest_column(spec.weights, [each for each in file.names if each not in target])
         rule = f"must be a column of {file.origin.label}"
         yield Problem(rule, path=path, received=spec.weights, hint=hint)
     elif spec.weights in target:
@@ -66,7 +66,8 @@ def feature_problems(
         elif name == weights:
             yield Problem("is the weight of the rows and cannot be a feature too", path=path, received=name)
         elif name not in known:
-            hint = nearest_column(name, names)
+            free = [each for each in names if each not in (*target, weights)]  # the others are refused next
+            hint = nearest_column(name, free)
             yield Problem("must be a column of the table", path=path, received=name, hint=hint)
         elif name in seen:
             yield Problem("is listed twice", path=path, received=name)
