@@ -10,8 +10,9 @@ from mlpcli.data.dataset import Dataset, Output
 from mlpcli.data.named_arrays import rows_of
 from mlpcli.data.raw_columns import places_beside_images, values_at
 from mlpcli.data.targets import class_indices
-from mlpcli.runs.leaking_columns import FEWEST_COLUMNS, ColumnSkill
+from mlpcli.runs.leaking_columns import ColumnSkill
 from mlpcli.statistics.column_skill import column_skill
+from mlpcli.statistics.stands_out import FEWEST_COLUMNS
 
 MOST_COLUMNS, MOST_ROWS = 2000, 2000
 """The most columns that are tried alone, and the most rows of each."""

@@ -8,20 +8,22 @@ from mlpcli.doctor import treatments as treat
 from mlpcli.doctor.bounds import COPIED_ROWS, COPIED_SHARE
 from mlpcli.doctor.case import Case
 from mlpcli.runs.diagnosis import Finding
-from mlpcli.runs.leaking_columns import leak_line, leaking_columns
+from mlpcli.runs.leaking_columns import leak_line, outstanding_columns
 
 
 def find_leak(case: Case) -> Iterator[Finding]:
-    """Yield a column that predicts the target nearly perfectly by itself."""
-    for first, second in leaking_columns(case.columns):
+    """Yield a column that predicts the target nearly perfectly by itself, or most of what is known of it."""
+    rows = case.rows.get("train", 0)
+    for first, second, standing in outstanding_columns(case.columns, rows=rows, classes=case.classes):
+        leaks = standing == "leak"
         yield Finding(
-            "leaking-column",
-            "error",
-            leak_line(first, second),
+            "leaking-column" if leaks else "telling-column",
+            "error" if leaks else "note",
+            leak_line(first, second, standing),
             "a column that good is often written after the target is known, so that new rows lack it",
             {"column": first.column, "skill": first.skill, "next": second.column, "next_skill": second.skill},
             "leave the column out, unless it is known beforehand",
-            treat.ignore_column(case, first.column),
+            treat.ignore_column(case, first.column) if leaks else (),
         )
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-LEAK = 0.98
-"""How well one column alone predicts the target, from 0 for a constant prediction to 1 ..."""
-
-LEAK_LEAD = 0.05
-"""... and how far the next column is behind."""
-
-FEWEST_COLUMNS = 3
-"""With fewer columns, one that says all is no surprise."""
+from mlpcli.statistics.stands_out import FEWEST_COLUMNS, Standing, stands_out, stands_out_line
 
 
 class ColumnSkill(BaseModel):
@@ -39,11 +32,28 @@ def leaking_columns(skills: Sequence[ColumnSkill]) -> Iterator[tuple[ColumnSkill
     Args:
         skills: the best of each output first; at least `FEWEST_COLUMNS` of them where there are so many.
     """
+    for first, second, standing in outstanding_columns(skills, rows=0, classes=()):
+        if standing == "leak":
+            yield first, second
+
+
+def outstanding_columns(
+    skills: Sequence[ColumnSkill], *, rows: int, classes: Collection[str]
+) -> Iterator[tuple[ColumnSkill, ColumnSkill, Standing]]:
+    """Yield, for each output, a column that predicts its target far better than all others, and the next one.
+
+    Args:
+        skills: as for `leaking_columns`.
+        rows: how many training rows there are.
+        classes: the outputs of classes.
+    """
     for output in dict.fromkeys(each.output for each in skills):
         own = [each for each in skills if each.output == output]
-        if len(own) < FEWEST_COLUMNS or own[0].skill < LEAK or own[0].skill - own[1].skill < LEAK_LEAD:
+        if len(own) < FEWEST_COLUMNS:
             continue
-        yield own[0], own[1]
+        first, second = own[:2]
+        if standing := stands_out(first.skill, second.skill, rows=rows, classes=output in classes):
+            yield first, second, standing
 
 
 def best_columns(skills: Sequence[ColumnSkill]) -> list[ColumnSkill]:
@@ -56,9 +66,6 @@ def best_columns(skills: Sequence[ColumnSkill]) -> list[ColumnSkill]:
     ]
 
 
-def leak_line(first: ColumnSkill, second: ColumnSkill) -> str:
+def leak_line(first: ColumnSkill, second: ColumnSkill, standing: Standing = "leak") -> str:
     """Return what a leaking column shows, without a full stop."""
-    return (
-        f"column {first.column!r} alone predicts the target, with a skill of {first.skill:.3g} of 1; "
-        f"the next, {second.column!r}, has {second.skill:.3g}"
-    )
+    return stands_out_line(first.column, first.skill, second.column, second.skill, standing)

@@ -21,7 +21,7 @@ from mlpcli.data.stored.sampled_rows import is_stored
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath
 from mlpcli.model.memory import optimizer_arrays, unfilled_weights
-from mlpcli.runs.leaking_columns import leak_line, leaking_columns
+from mlpcli.runs.leaking_columns import leak_line, outstanding_columns
 from mlpcli.runs.results import Forecast, Memory, Plan
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
@@ -138,8 +138,9 @@ def _of_table(spec: Spec, dataset: Dataset) -> Iterator[str]:
         return
     yield from equal_row_notes(dataset)
     skills = () if is_stored(dataset.train) else tuple(column_skills(dataset, spec.seed))
-    for first, second in leaking_columns(skills):
-        yield f"{leak_line(first, second)}. Is it known when predicting? If not, leave it out"
+    classes = {each.name for each in dataset.contract.outputs if each.kind in ("classes", "one_hot")}
+    for first, second, standing in outstanding_columns(skills, rows=len(dataset.train), classes=classes):
+        yield f"{leak_line(first, second, standing)}. Is it known when predicting? If not, leave it out"
 
 
 def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:

@@ -19,6 +19,7 @@ from mlpcli.data.features.stacked import stack_preprocessors
 from mlpcli.data.leakage import equal_row_notes, shared_rows
 from mlpcli.data.load import Request, load_dataset
 from mlpcli.spec.load import load_text
+from mlpcli.statistics.stands_out import stands_out
 from tests.conftest import Result
 
 Cli = Callable[..., Result]
@@ -230,6 +231,60 @@ def test_a_column_that_determines_the_target_is_named_from_init_to_compare(
     assert f"in B, {alone}" in " ".join(shown.out.split())
     document = json.loads(mlpcli("compare", "fair", "all", "--runs-dir", runs_dir, "--no-test", "--json").out)
     assert document["leaking"] == [None, "yearly rent"]
+
+
+def test_a_column_that_says_nearly_all_of_a_class_is_asked_about_from_init_to_doctor(
+    mlpcli: Cli, tmp_path: Path
+) -> None:
+    random = np.random.RandomState(6)
+    rows: list[list[object]] = []
+    for number in range(1500):
+        left = random.rand() < 0.1 + 0.1 * (number % 2)
+        shown = left != (random.rand() < 0.01)  # with exceptions
+        fee = round(random.uniform(10, 60), 2) if shown else 0
+        rows.append(
+            [random.randint(18, 80), number % 2, random.choice(list("abc")), fee, "ja" if left else "no"]
+        )
+    data = write(tmp_path / "fees.csv", "age,new,plan,fee,left", rows)
+    spec, runs_dir = tmp_path / "fees.yaml", tmp_path / "runs"
+    said = "column 'fee' carries nearly all that is known of the target, with a skill of 0."
+    told = " ".join(mlpcli("init", data, "--target", "left", "--effort", "fast", "-o", spec).out.split())
+    assert f"warning: {said}" in told
+    assert "is it known when predicting? If not, write fee: ignore under features" in told
+    assert said in " ".join(mlpcli("inspect", data, "--target", "left").out.split())
+    assert "carries" not in mlpcli("inspect", data, "--target", "age").out
+    text = f"dataset: {{path: {data}, target: left, features: %s}}\nlayers: [Dense: {{units: 1}}]\n"
+    text += "loss: binary_crossentropy\nname: fees\nfit: {epochs: 1, engine: graph}\n"
+    spec.write_text((text % "{new: {kind: numeric}}").replace("units: 1", "units: 1, activation: sigmoid"))
+    assert said in " ".join(mlpcli("check", spec).out.split())
+    done = mlpcli("train", spec, "--runs-dir", runs_dir)
+    assert f"odd telling-column: {said}" in " ".join(done.out.split())
+    (finding,) = (
+        each
+        for each in json.loads(mlpcli("doctor", "fees", "--runs-dir", runs_dir, "--records", "--json").out)[
+            "findings"
+        ]
+        if each["code"] == "telling-column"
+    )
+    assert (finding["severity"], finding["patch"]) == ("note", [])
+
+
+@pytest.mark.parametrize(
+    ("best", "following", "rows", "classes", "standing"),
+    [
+        (0.99, 0.9, 20, False, "leak"),
+        (0.99, 0.96, 2000, True, ""),
+        (0.973, 0.722, 2000, True, ""),  # the odour of mushrooms
+        (0.85, 0.2, 2000, True, "carries"),
+        (0.85, 0.2, 99, True, ""),
+        (0.85, 0.2, 2000, False, ""),  # the value an hour ago
+        (0.75, 0.0, 2000, True, ""),
+    ],
+)
+def test_a_column_stands_out_by_its_skill_and_its_lead(
+    best: float, following: float, rows: int, classes: bool, standing: str
+) -> None:
+    assert stands_out(best, following, rows=rows, classes=classes) == standing
 
 
 def _yes(n: int) -> bool:

@@ -10,6 +10,7 @@ from mlpcli.data.features.preprocessor import fit_preprocessor
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.inspect.find_copies import copies_in, groups_in, shared_with
+from mlpcli.data.inspect.near_leak import find_near_leak
 from mlpcli.data.inspect.propose_splits import ProposedSplit, propose_split, used_columns
 from mlpcli.data.inspect.survey import Survey, are_imbalanced, invalid_cells
 from mlpcli.data.inspect.value_codes import value_codes
@@ -57,7 +58,10 @@ def find_warnings(survey: Survey, test: str | None = None, images: Collection[st
     found += _same_columns(survey)
     found += groups_in(survey)
     if survey.target is not None:
-        found += leak_warnings(find_leaks(survey), survey.target)
+        leaks = find_leaks(survey)
+        found += leak_warnings(leaks, survey.target)
+        if not leaks and (near := find_near_leak(survey)) is not None:
+            found.append(near.question)
         found += _imbalance(survey, survey.target)
     if test is not None:
         found += shared_with(survey, test)

@@ -11,6 +11,7 @@ from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.effort import Effort
 from mlpcli.data.inspect.find_warnings import MAX_LEAKS, find_leaks, leak_warnings, rare_categories
 from mlpcli.data.inspect.long_tail import has_long_tail
+from mlpcli.data.inspect.near_leak import find_near_leak
 from mlpcli.data.inspect.propose_network import Apart, propose_network, validation_share
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_features
 from mlpcli.data.inspect.propose_splits import ProposedSplit, uncovered_parts, used_columns
@@ -186,6 +187,8 @@ def find_risks(survey: Survey, division: ProposedSplit | None = None) -> list[st
             for name, warning in zip(leaks[:MAX_LEAKS], warnings[:MAX_LEAKS], strict=True)
         ]
         risks += warnings[MAX_LEAKS:]
+        if not leaks and (near := find_near_leak(survey)) is not None:
+            risks.append(f"{near.question} If not, write {scalar(near.column)}: ignore under features")
     if survey.target and survey.profiles[survey.target].identifier:
         risks.append(f"the target {survey.target!r} looks like an identifier, which nothing can predict")
     if rare := rare_classes(survey):
