@@ -67,7 +67,7 @@ def clean(
     elif json:
         show_json(removal_json((), removed=not dry_run))
     else:
-        show_line(f"there is nothing to delete under {runs_dir}")
+        show_line(f"there is nothing to delete under {runs_dir.absolute()}")
 
 
 def _delete(

@@ -12,6 +12,7 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.image_encoder import pixel_column
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.features.unknown_values import RowCounts
 from mlpcli.data.images.given_images import decode_given, given_pixels
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.readers.delimited_stream import Block
@@ -99,6 +100,8 @@ def _table_chunks(
         found = _row_errors(place, row, names, pictures, ids=ids, hinted=len(errors) < MOST_HINTED)
         if not found and pictures:
             pixels[place], found = _pixels(place, row, pictures)
+        if found and len(errors) < MOST_HINTED and isinstance(row, Mapping):
+            found += _other_errors(place, row, found, preprocessor, options)
         errors += found
         if not found:
             groups.setdefault(tuple(map(_type, _cells(row, names, pictures))), []).append(place)
@@ -106,13 +109,39 @@ def _table_chunks(
         empty = np.empty((0, *options.contract.shape), options.contract.dtype)
         yield np.array([each.row for each in errors]), Chunk(empty, {}, rejected=errors)
     for types, group in groups.items():
-        cells = zip(*(_cells(rows[place], names, pictures) for place in group), strict=True)
-        columns = {
-            name: _column(values, kind) for name, values, kind in zip(names, cells, types, strict=True)
-        }
+        columns = _columns([_cells(rows[place], names, pictures) for place in group], names, types)
         images = {name: pixel_column(np.stack([pixels[place][name] for place in group])) for name in pictures}
         block = Block(columns, np.array(group), pixels=images)
         yield block.positions, encode_block(block, preprocessor, Origin(LABEL), options)
+
+
+def _columns(
+    rows: Sequence[tuple[object, ...]], names: Sequence[str], types: Sequence[type]
+) -> dict[str, pa.Array]:
+    """Return cells of rows, of the same types in each, by column."""
+    cells = zip(*rows, strict=True)
+    return {name: _column(values, kind) for name, values, kind in zip(names, cells, types, strict=True)}
+
+
+def _other_errors(
+    place: int,
+    row: Mapping[str, object],
+    found: Sequence[RowError],
+    preprocessor: Preprocessor,
+    options: ReadOptions,
+) -> list[RowError]:
+    """Return what is wrong with the other cells of a row that lacks some columns, or has unusable cells."""
+    names = preprocessor.names
+    if preprocessor.images:
+        return []
+    bad = {name for name in names if name not in row or any(each.column == name for each in found)}
+    cells = tuple(None if name in bad else row[name] for name in names)
+    if any(_cell_rule(cell, ids=options.contract.dtype == "int64") for cell in cells):
+        return []
+    columns = _columns([cells], names, tuple(map(_type, cells)))
+    quiet = replace(options, counts=RowCounts())
+    chunk = encode_block(Block(columns, np.array([place])), preprocessor, Origin(LABEL), quiet)
+    return [each for each in chunk.rejected if each.column and each.column not in bad]
 
 
 def _cells(row: object, names: Sequence[str], pictures: Container[str]) -> tuple[object, ...]:

@@ -54,7 +54,10 @@ def _separation_lines(found: Separation, room: int) -> list[str]:
     ]
     words += [f"an AUC of {found.area:.3f}", f"({low:.3f} to {high:.3f}; 0.5 is chance)"]
     if found.left_out:
-        words.append(f"without the dates {', '.join(found.left_out[:3])}")
+        names = ", ".join(map(repr, found.left_out[:3]))
+        more = len(found.left_out) - 3
+        dates = "date" if len(found.left_out) == 1 else "dates"
+        words.append(f"(leaving out the {dates} {names}{f' and {more} more' if more > 0 else ''})")
     return _filled(" ".join(words).split(" "), room)
 
 

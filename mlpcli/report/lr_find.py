@@ -14,6 +14,9 @@ from mlpcli.report.console import format_number, show_json, show_sentence
 from mlpcli.report.screen import WordsColumn, console
 from mlpcli.runs.results import RateTest
 
+OTHER = 2.0
+"""How many times the suggestion a spec's own rate is where a word on it is due."""
+
 
 class RateReport:
     """Shows the progress of a range test: a bar on a terminal, nothing elsewhere. A context."""
@@ -58,6 +61,13 @@ def show_rate_test(test: RateTest, picture: Path, place: Place | None, *, json: 
     out.print(Text(f"it was lowest ({format_number(float(test.smoothed.min()))}) at {test.turning:.2g}"))
     now = "" if test.current is None else f" (the spec has {test.current:g})"
     out.print(Text(f"suggested learning rate  {test.suggestion:g}{now}", style="bold"))
+    if test.current is not None and place is None and test.current > OTHER * test.suggestion:
+        show_sentence(
+            f"the spec's {test.current:g} is larger, which may be meant: the test sees one rise of the rate "
+            f"in {counted(len(test.rates), 'step')}, and its suggestion is cautious. Specs of init have a "
+            "rate that was chosen by whole trainings, for averages of the weights; replace it only where a "
+            "whole training with the suggested rate ends better"
+        )
     out.print(Text(f"plot     {picture}"))
     if place is not None:
         out.print(Text(f"written  {place}"))

@@ -308,7 +308,7 @@ def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) 
     """
     if name is not None and not (name and _is_folder(runs_dir / name)):
         hint = _existing_runs(name, runs_dir)
-        raise RunError(Problem(f"there is no experiment {name!r} under {runs_dir}", hint=hint))
+        raise RunError(Problem(f"there is no experiment {name!r} under {runs_dir.absolute()}", hint=hint))
     names = sorted(child.name for child in subfolders(runs_dir)) if name is None else [name]
     folders: list[Path] = []
     unstarted: list[tuple[Path, str]] = []
@@ -342,7 +342,7 @@ def find_logs(name: str | None, runs_dir: Path) -> Path:
     if name is None:
         if not runs_dir.is_dir():
             hint = "train one first: mlpcli train SPEC"
-            raise RunError(Problem(f"there are no runs under {runs_dir}", hint=hint))
+            raise RunError(Problem(f"there are no runs under {runs_dir.absolute()}", hint=hint))
         return runs_dir
     return runs_dir / name if _is_folder(runs_dir / name) else find_run(name, runs_dir).folder
 
@@ -371,7 +371,7 @@ def _not_found(text: str, runs_dir: Path) -> RunError:
         how = "has just been started" if in_use else "was stopped before its training started"
         hint = "wait for it" if in_use else "start it again: mlpcli train SPEC, or mlpcli tune SPEC"
         return RunError(Problem(f"{started[0]} is not a run yet: it {how} (it has no {RECORD})", hint=hint))
-    rule = f"there is no run {text!r} under {runs_dir}"
+    rule = f"there is no run {text!r} under {runs_dir.absolute()}"
     if Path(text).suffix in (".yaml", ".yml"):
         hint = f"give the name of a run, not of its spec: {Path(text).stem}"
         return RunError(Problem(rule, hint=hint))

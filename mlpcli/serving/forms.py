@@ -150,7 +150,7 @@ class _GivenRows(Origin):
     def where(self, rows: Sequence[int], location: str, lines: Mapping[int, int], more: str = "") -> str:
         """Return how a message names rows, or a cell of each."""
         del lines
-        return rows_of(list(map(str, rows)), more) + (f", {location}" if location else "")
+        return f"{rows_of(list(map(str, rows)), more)} of the list" + (f", {location}" if location else "")
 
 
 def _row_message(error: RowError) -> dict[str, object]:

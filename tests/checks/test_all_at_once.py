@@ -36,7 +36,7 @@ WRONG: dict[str, tuple[str, ...]] = {
         f"-o there.csv: {EXISTS}",
         "--rejects there.csv: the file exists already",
         "--on-unknown: must be error, bucket or null, received 'nul'; did you mean 'null'?",
-        "there is no run 'gone' under runs",
+        "there is no run 'gone' under /",
         "none.csv: there is no such file",
     ),
     "evaluate gone --data none.csv": ("there is no run 'gone'", "none.csv: there is no such file"),

@@ -297,3 +297,14 @@ def test_a_table_for_a_model_of_arrays_goes_by_the_position_of_its_columns(tmp_p
     assert found.targets["target"].texts == ("0", "1")
     images = Contract("array", (), (1, 2), "float32", (Output(("target",), "classes", ("0", "1")),))
     assert new_rows(str(table), images, AS_RECORDED).columns.names[0] == "mean of the values"
+
+
+def test_dates_that_were_left_out_are_named_after_the_area() -> None:
+    from mlpcli.report.drift_lines import _separation_lines
+    from mlpcli.runs.drift_results import Separation
+
+    found = Separation(0.805, (0.7, 0.9), "large", left_out=("time",))
+    said = " ".join(_separation_lines(found, 200))
+    assert said.endswith("an AUC of 0.805 (0.700 to 0.900; 0.5 is chance) (leaving out the date 'time')")
+    several = Separation(0.805, left_out=("a", "b", "c", "d"))
+    assert "(leaving out the dates 'a', 'b', 'c' and 1 more)" in " ".join(_separation_lines(several, 200))

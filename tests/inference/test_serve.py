@@ -183,11 +183,15 @@ def test_a_gap_is_null_or_nan(server: Server) -> None:
         (b"3", 400, 'the body must be {"rows": [...]}'),
         ({"rows": []}, 400, "there are no rows in the request"),
         ({"rows": [ROW], "more": 1}, 400, 'the body must be {"rows": [...]}'),
-        ([3], 422, "row 0: must be an object of columns and values, received 3; such as"),
-        ([[1, "Ulm"]], 422, "row 0: must be an object of columns and values, received [1, 'Ulm']; such as"),
-        ([ROW | {"size": "big"}], 422, "row 0, column 'size': must be a number, received 'big'"),
+        ([3], 422, "row 0 of the list: must be an object of columns and values, received 3; such as"),
+        (
+            [[1, "Ulm"]],
+            422,
+            "row 0 of the list: must be an object of columns and values, received [1, ",
+        ),
+        ([ROW | {"size": "big"}], 422, "row 0 of the list, column 'size': must be a number, received 'big'"),
         ([ROW | {"size": [1]}], 422, "column 'size': must be a number, a text, true, false or null"),
-        ([ROW | {"size": 10**400}], 422, "row 0, column 'size': "),
+        ([ROW | {"size": 10**400}], 422, "row 0 of the list, column 'size': "),
         (
             [ROW | {"built": "soon"}],
             422,
@@ -196,27 +200,27 @@ def test_a_gap_is_null_or_nan(server: Server) -> None:
         (
             [{"size": 1, "Town": "Ulm"}],
             422,
-            "row 0: columns 'town', 'built', 'garden' are missing; 'Town': did you mean 'town'?",
+            "row 0 of the list: columns 'town', 'built', 'garden' are missing; 'Town': did you mean 'town'?",
         ),
         (
             [{"sise": 1, "towns": "Ulm", "built": "soon", "garden": "no"}],
             422,
-            "'size', 'town' are missing; 'sise': did you mean 'size'? 'towns': did you mean 'town'?",
+            "'towns': did you mean 'town'?; row 0 of the list, column 'built': must be a date such as",
         ),
         (
             [{"sizes": [], "town": [], "built": "2001-01-11", "garden": "no"}],
             422,
-            "row 0, column 'size': is missing; 'sizes': did you mean 'size'?; row 0, column 'town': must be",
+            "is missing; 'sizes': did you mean 'size'?; row 0 of the list, column 'town': must be",
         ),
         (
             [ROW | {"size": "x", "built": "y"}],
             422,
-            "column 'size': must be a number, received 'x'; row 0, column 'built'",
+            "column 'size': must be a number, received 'x'; row 0 of the list, column 'built'",
         ),
         (
             [ROW, ROW | {"size": "x"}, {}],
             422,
-            "row 1, column 'size': must be a number, received 'x'; row 2: ",
+            "row 1 of the list, column 'size': must be a number, received 'x'; row 2 of the list: ",
         ),
         ([ROW, ROW | {"size": "x"}, {}], 422, "are missing; null stands for an empty cell (2 of 3 rows are"),
         (b" " * 1_000_001, 413, "the body must have at most 1,000,000 bytes"),
@@ -254,7 +258,13 @@ def test_every_wrong_row_is_listed_with_its_place(server: Server) -> None:
             400,
             "the same number",
         ),
-        ("POST", "/v1/models/houses:predict", {"instances": [{}]}, 422, "row 0: columns 'size', 'town', "),
+        (
+            "POST",
+            "/v1/models/houses:predict",
+            {"instances": [{}]},
+            422,
+            "row 0 of the list: columns 'size', 'town', ",
+        ),
     ],
 )
 def test_a_wrong_address_or_form_is_told(
@@ -346,7 +356,7 @@ def test_what_is_missing_is_named_with_its_extra(
     assert [line.split(";")[0] for line in result.err.splitlines()] == [
         "--max-body: must be a size such as 10MB, received 'big'",
         "serve needs uvicorn, which is not installed",
-        "there is no run 'houses' under runs",
+        f"there is no run 'houses' under {Path('runs').absolute()}",
         "3 problems found",
     ]
     assert '; run: pip install "mlpcli[serve]"\n' in result.err

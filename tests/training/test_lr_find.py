@@ -68,6 +68,24 @@ def test_a_curve_that_ends_early_is_smoothed_in_its_own_length(tmp_path: Path) -
     assert (tmp_path / "curve.png").is_file()
 
 
+@pytest.mark.parametrize(("current", "said"), [(0.004, True), (0.0006, False), (None, False)])
+def test_a_larger_rate_of_the_spec_may_be_meant(
+    current: float | None, said: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from mlpcli.report.lr_find import show_rate_test
+    from mlpcli.training.lr_finder import _evaluate
+
+    losses = np.concatenate([np.linspace(2, 1, 40), np.linspace(1.1, 4, 10)])
+    test = replace(
+        _evaluate(1e-5 * 1.1 ** np.arange(500), losses, None, 500), suggestion=4.1e-4, current=current
+    )
+    show_rate_test(test, tmp_path / "curve.png", None, json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert ("the spec's 0.004 is larger, which may be meant" in shown) is said
+
+
 @pytest.mark.slow
 def test_weights_and_optimizer_are_put_back(
     spec_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
