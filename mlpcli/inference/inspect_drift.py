@@ -19,7 +19,8 @@ from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import is_table, named_files
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.tables import open_tables
+from mlpcli.data.readers.row_errors import NoRowsError
+from mlpcli.data.readers.tables import open_tables, without_ragged
 from mlpcli.data.rows import read_rows
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
@@ -39,6 +40,7 @@ from mlpcli.inference.tell_apart import tell_apart
 from mlpcli.inference.text_drift import compare_texts, text_encoders, with_measures
 from mlpcli.model.run_contract import run_contract
 from mlpcli.model.run_spec import own_spec
+from mlpcli.printable import counted, verb
 from mlpcli.runs.drift_results import ColumnDrift, Drift, Role, Size
 from mlpcli.runs.folder import Run
 from mlpcli.training.find_data import find_opened, moved_note
@@ -81,7 +83,8 @@ def inspect_drift(data: str, run: Run, reading: Reading = AS_RECORDED) -> Drift:
         found = compare_with_contract(contract, own_spec(run).spec, _read(new, contract, None), rows)
         gone = _lacking(contract.features, new, contract)
         warning = f"{known}; compared with what the run folder holds: ranges, categories, scaling"
-        return Drift(data, new.count, rows, tuple(ordered([*gone, *found])), None, (warning,))
+        warnings = (*new.warnings, warning)
+        return Drift(data, new.count, rows, tuple(ordered([*gone, *found])), None, warnings)
     mine = _read(known, contract, None)
     theirs = _read(new, contract, mine)
     encoders = text_encoders(contract)
@@ -100,7 +103,8 @@ def inspect_drift(data: str, run: Run, reading: Reading = AS_RECORDED) -> Drift:
         runs.data_facts(run).seed or 0,
     )
     added = tuple(name for name in new.columns.names if name not in mine and name not in theirs)
-    return Drift(data, new.count, known.count, tuple(ordered(drifts)), separation, known.warnings, added)
+    warnings = (*new.warnings, *known.warnings)
+    return Drift(data, new.count, known.count, tuple(ordered(drifts)), separation, warnings, added)
 
 
 def _lacking(wanted: Iterable[str], new: InspectedRows, contract: Contract) -> list[ColumnDrift]:
@@ -169,10 +173,11 @@ def new_rows(data: str, contract: Contract, reading: Reading) -> InspectedRows:
         columns = TableColumns(file, contract)
         named = {*contract.features}
         if contract.kind == "table" or (named and named <= {*columns.names}):
+            columns, warnings = _readable(columns, contract)
             count = columns.count()
             if not count:
                 raise DataError(Problem(f"{data}: has no rows"))
-            return InspectedRows(columns, count, {})
+            return InspectedRows(columns, count, {}, warnings)
     if len(paths) > 1:
         rule = "several files must all be tables, with the names of the columns that the model takes"
         raise DataError(Problem(f"{data}: {rule}"))
@@ -187,6 +192,37 @@ def new_rows(data: str, contract: Contract, reading: Reading) -> InspectedRows:
         found = _of_images(data, rows.flat)
     y = rows.y
     return InspectedRows(found, len(rows), {} if y is None else _targets(contract, y))
+
+
+def _readable(columns: TableColumns, contract: Contract) -> tuple[TableColumns, tuple[str, ...]]:
+    """Return columns without the rows that have too many or too few cells, and how many these are.
+
+    Raises:
+        DataError: no row can be read, or not for this reason.
+    """
+    try:
+        columns.count()
+    except NoRowsError:
+        raise
+    except DataError:
+        file, errors = without_ragged(columns.file)
+        if not errors:
+            raise
+        good = TableColumns(file, contract)
+        try:
+            rows = good.count()
+        except DataError:
+            rows = 0
+        if not rows:
+            raise
+        first = errors[0]
+        said = (
+            f"{counted(len(errors), 'row')} of {columns.label} {verb(len(errors), 'are')} left out: a row "
+            f"{first.rule}, and the first of them, row {first.row + 1:,}, has {first.received}; "
+            "predict --rejects FILE writes them"
+        )
+        return good, (said,)
+    return columns, ()
 
 
 def _of_images(label: str, x: object) -> RowColumns:

@@ -57,7 +57,8 @@ def _separation_lines(found: Separation, room: int) -> list[str]:
         names = ", ".join(map(repr, found.left_out[:3]))
         more = len(found.left_out) - 3
         dates = "date" if len(found.left_out) == 1 else "dates"
-        words.append(f"(leaving out the {dates} {names}{f' and {more} more' if more > 0 else ''})")
+        words[-1] += ","
+        words.append(f"leaving out the {dates} {names}{f' and {more} more' if more > 0 else ''}")
     return _filled(" ".join(words).split(" "), room)
 
 

@@ -305,6 +305,31 @@ def test_dates_that_were_left_out_are_named_after_the_area() -> None:
 
     found = Separation(0.805, (0.7, 0.9), "large", left_out=("time",))
     said = " ".join(_separation_lines(found, 200))
-    assert said.endswith("an AUC of 0.805 (0.700 to 0.900; 0.5 is chance) (leaving out the date 'time')")
+    assert said.endswith("an AUC of 0.805 (0.700 to 0.900; 0.5 is chance), leaving out the date 'time'")
     several = Separation(0.805, left_out=("a", "b", "c", "d"))
-    assert "(leaving out the dates 'a', 'b', 'c' and 1 more)" in " ".join(_separation_lines(several, 200))
+    assert "chance), leaving out the dates 'a', 'b', 'c' and 1 more" in " ".join(
+        _separation_lines(several, 200)
+    )
+
+
+def test_ragged_rows_are_left_out_and_counted(
+    past_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    where = ("--runs-dir", past_run / "runs", "--against", "past", "--no-figures")
+    new = _write(tmp_path / "new.csv", 60, drifted=False)
+    whole = json.loads(mlpcli("inspect", new, *where, "--json").out)
+    header, *lines = new.read_text().splitlines()
+    new.write_text("\n".join([header, *lines[:20], f"{lines[20]},9", *lines[20:], "1", ""]))
+    result = mlpcli("inspect", new, *where, "--json")
+    assert result.status == 0, result.err
+    found = json.loads(result.out)
+    assert found["rows"] == whole["rows"] == 60
+    assert found["columns"] == whole["columns"]
+    (warning,) = found["warnings"]
+    assert warning.startswith(f"2 rows of {new} are left out: a row must have 5 cells")
+    assert "the first of them, row 21, has 6" in warning
+    new.write_text(f"{header}\n1\n2,3\n")
+    refused = mlpcli("inspect", new, *where)
+    assert refused.status != 0
+    assert "cells" in refused.err
+    assert "left out" not in refused.err

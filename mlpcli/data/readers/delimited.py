@@ -102,12 +102,16 @@ def _open_text(path: Path, charset: str, comment: str, delimiter: str) -> IO[str
 
 
 def read_text_rows(path: Path, header: Header) -> Iterator[TextRow]:
-    """Yield the rows below the header, by Python's csv module; blank lines are not rows."""
+    """Yield the rows below the header, by Python's csv module; blank lines are not rows.
+
+    Where the header says so, rows with too many or too few cells are none either.
+    """
+    wanted = len(header.names)
     with _open_text(path, header.charset, header.comment, header.delimiter) as file:
         reader = csv.reader(file, delimiter=header.delimiter)
         before = 0
         for cells in reader:
-            if cells and before >= header.lines:
+            if cells and before >= header.lines and (not header.skips or len(cells) == wanted):
                 yield TextRow(before + 1, cells)
             before = reader.line_num
 

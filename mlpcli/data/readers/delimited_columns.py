@@ -122,7 +122,11 @@ def _parse(
             read_options=csv.ReadOptions(
                 column_names=list(header.names), skip_rows=header.lines, block_size=block
             ),
-            parse_options=csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=header.quoted),
+            parse_options=csv.ParseOptions(
+                delimiter=header.delimiter,
+                newlines_in_values=header.quoted,
+                invalid_row_handler=(lambda row: "skip") if header.skips else None,
+            ),
             convert_options=csv.ConvertOptions(
                 include_columns=list(columns),
                 column_types={name: pa.string() for name in text},

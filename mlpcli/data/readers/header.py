@@ -52,6 +52,7 @@ class Header:
         charset: of the file.
         comment: how lines begin that are no rows.
         notes: what a person should know of how the file is read.
+        skips: whether rows with too many or too few cells are left out, instead of being an error.
     """
 
     names: tuple[str, ...]
@@ -61,6 +62,7 @@ class Header:
     charset: str = UTF_8
     comment: str = ""
     notes: tuple[str, ...] = ()
+    skips: bool = False
 
     @property
     def unnamed(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlpcli.data.readers.batch_table import BatchTable, read_batches
-from mlpcli.data.readers.delimited import TextOrigin, read_header
+from mlpcli.data.readers.delimited import TextOrigin, read_header, read_text_rows
 from mlpcli.data.readers.delimited_columns import padded_columns, read_delimited
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import TEXTS, ending_of, is_server_path
@@ -17,9 +17,10 @@ from mlpcli.data.readers.open_batches import open_batches
 from mlpcli.data.readers.parquet import parquet_names, read_parquet
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.readers.partitions import FolderKey, folder_keys, labels_of
-from mlpcli.data.readers.row_errors import ManyOrigin, NoRowsError, Origin, first_line
+from mlpcli.data.readers.row_errors import ManyOrigin, NoRowsError, Origin, RowError, first_line
 from mlpcli.data.types import ArrowColumn
 from mlpcli.errors import CLOSE_COLUMNS, FEW_COLUMNS, listing, nearest
+from mlpcli.printable import counted
 
 ReadTable = Callable[..., "Table"]
 """`read_table`, or what reads a table in another way, with the same arguments."""
@@ -288,3 +289,26 @@ def _join(columns: list[ArrowColumn]) -> ArrowColumn:
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # a boolean here, a number there
         texts = [pa.table({"column": table.column("column").cast(pa.string())}) for table in tables]
         return pa.concat_tables(texts).column("column")
+
+
+def without_ragged(file: TableFile) -> tuple[TableFile, tuple[RowError, ...]]:
+    """Return a table without the rows that have too many or too few cells, and an error for each of them.
+
+    Args:
+        file: the opened table.
+    """
+    if file.more:
+        parts = [without_ragged(each) for each in file.more]
+        errors = tuple(error for _, found in parts for error in found)
+        return replace(file, more=tuple(each for each, _ in parts)), errors
+    if not isinstance(file.origin, TextOrigin):
+        return file, ()
+    header = file.origin.header
+    wanted = len(header.names)
+    errors = tuple(
+        RowError(row, "", f"must have {counted(wanted, 'cell')}", len(record.cells), file=file.origin.label)
+        for row, record in enumerate(read_text_rows(file.origin.path, header))
+        if len(record.cells) != wanted
+    )
+    origin = TextOrigin(file.origin.label, file.origin.path, replace(header, skips=True))
+    return replace(file, origin=origin), errors
