@@ -12,9 +12,8 @@ Where to begin:
   them: history, checkpoint, last and best model.
 - `checkpoint_file`, `training_state`, `callback_state`, `variables`: what a checkpoint holds. `resume`,
   `reproduce` and `identity`: what goes on from it, and whether it may.
-- `artifacts`: the files of a finished run: `fit_predictions`, `baseline`, `run_figures` and `network_probe`
-  with `later_errors`;
-  `intervals` from `row_metrics` and `whole_metrics`, without `undefined_metrics`. `ensemble_run` and
-  `whole_data`: those of a mean of models.
+- `artifacts`: the files of a finished run: `fit_predictions`, `baseline` with `own_spacing`, `run_figures`
+  and `network_probe` with `later_errors`; `intervals` from `row_metrics` and `whole_metrics`, without
+  `undefined_metrics`. `ensemble_run` and `whole_data`: those of a mean of models.
 - Beside a training: `forecast` for `check`, `lr_finder`, `more_data`.
 """

@@ -19,6 +19,7 @@ from mlpcli.runs.results import Intervals
 from mlpcli.spec.predictions import threshold_metric
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.statistics.class_areas import ClassArea, mean_area
+from mlpcli.training.own_spacing import in_own_spacing
 from mlpcli.training.side_process import MOST_BYTES, begin, has_side_process
 
 MOST_CELLS = 200_000
@@ -35,6 +36,9 @@ JUDGED = ("numbers", "classes", "one_hot")
 """The kinds of targets that there are baselines for."""
 
 MOST_CLASSES = 20
+FEWEST_ROWS = 25
+"""Training rows with which the linear model chooses between two forms of the rows."""
+
 STEPS = 30
 
 ACCURACY, RMSE, MAE = "accuracy", "root_mean_squared_error", "mean_absolute_error"
@@ -151,7 +155,9 @@ def _with_linear(dataset: Dataset, linear: Callable[[], dict[str, float]] | None
     return Baseline(split, metric, scores, output.name, {other: further}, threshold)
 
 
-def _linear_task(dataset: Dataset, seed: int) -> tuple[Array, Array, Array, Array, Output] | None:
+def _linear_task(
+    dataset: Dataset, seed: int
+) -> tuple[Array, Array, Array, Array, Array, Array, Output] | None:
     """Return the arguments of `_linear`; None where rows have too many values or classes."""
     output = judged_output(dataset)
     held_out = dataset.test or dataset.validation
@@ -163,7 +169,10 @@ def _linear_task(dataset: Dataset, seed: int) -> tuple[Array, Array, Array, Arra
     if x is None or held_x is None:
         return None
     rows = _some_rows(x, seed)
-    return x[rows], _targets(dataset.train, output)[rows], held_x, _targets(held_out, output), output
+    x, y = x[rows], _targets(dataset.train, output)[rows]
+    others = [in_own_spacing(dataset, each) for each in (x, held_x)] if x.shape[1] <= MANY_FEATURES else []
+    other, other_held = (np.empty((0, 0)) if each is None else each for each in others or (None, None))
+    return x, held_x, other, other_held, y, _targets(held_out, output), output
 
 
 def judged_output(dataset: Dataset) -> Output | None:
@@ -250,7 +259,33 @@ def _scores_of_numbers(truth: Array, predicted: Array) -> dict[str, float]:
     return {RMSE: float(np.sqrt(np.mean(errors**2))), MAE: float(np.abs(errors).mean())}
 
 
-def _linear(x: Array, y: Array, held_x: Array, truth: Array, output: Output) -> dict[str, float]:
+def _linear(
+    x: Array, held_x: Array, other: Array, other_held: Array, y: Array, truth: Array, output: Output
+) -> dict[str, float]:
+    """Return the scores of a linear model, of rows in that form of two which suits it better.
+
+    That is found out by every fifth of the training rows, without those that are measured.
+
+    Args:
+        x: (rows, features), training rows as the network takes them.
+        held_x: The rows that are measured, likewise.
+        other: `x` as `in_own_spacing` returns it; empty where there is no other form.
+        other_held: `held_x` likewise.
+        y: The targets of the training rows.
+        truth: Those of the rows that are measured.
+        output: Whose targets they are.
+    """
+    if len(other) >= FEWEST_ROWS:
+        tried = np.arange(len(y)) % 5 == 0
+        one, another = (
+            _fitted(each[~tried], y[~tried], each[tried], y[tried], output) for each in (x, other)
+        )
+        better = another[RMSE] < one[RMSE] if RMSE in one else another[ACCURACY] > one[ACCURACY]
+        x, held_x = (other, other_held) if better else (x, held_x)
+    return _fitted(x, y, held_x, truth, output)
+
+
+def _fitted(x: Array, y: Array, held_x: Array, truth: Array, output: Output) -> dict[str, float]:
     """Return the scores of a linear model: least squares for numbers, logistic regression for classes.
 
     The latter stops after some iterations. With many features it is ridge regression for both, because there

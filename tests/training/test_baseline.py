@@ -90,3 +90,51 @@ def test_rows_of_one_class_alone_are_no_error() -> None:
     found = measure_baseline(Dataset(train, None, test, contract, "", "", {}), seed=0)
     assert found is not None
     assert found.scores == pytest.approx({"majority": 0.9, "linear": 0.9})
+
+
+@pytest.mark.parametrize("clip", ["none", "smooth"])
+@pytest.mark.parametrize("inputs", ["", "inputs: {wide: {columns: [b, area]}}\n"])
+def test_quantiles_do_not_hide_a_target_that_is_proportional_to_a_column(
+    clip: str, inputs: str, tmp_path: Path
+) -> None:
+    from mlpcli.spec.load import load_spec
+    from mlpcli.training.baseline import measure_baseline
+    from mlpcli.training.find_data import load_data
+
+    draw = np.random.default_rng(3)
+    area, b = np.exp(draw.uniform(3, 6, 500)), draw.normal(size=500)
+    price = 1000 * area + draw.normal(0, 5000, 500)
+    sixth = draw.normal(size=500)
+    rows = [",".join(map(str, row)) for row in zip(area, b, price, sixth, strict=True)]
+    (tmp_path / "houses.csv").write_text("\n".join(["area,b,price,c", *rows]) + "\n")
+    layer = "- {Dense: {units: 1}, from: wide}\n" if inputs else "- Dense: {units: 1}\n"
+    found = {}
+    for scaling in ("quantile", "standardize"):
+        (tmp_path / "houses.yaml").write_text(
+            f"dataset: {{path: houses.csv, target: price, scaling: {scaling}, clip: {clip}}}\n"
+            f"{inputs}layers:\n{layer}loss: mse\noptimizer: Adam\nfit: {{epochs: 1}}\n"
+        )
+        measured = measure_baseline(load_data(load_spec(tmp_path / "houses.yaml")), seed=0)
+        assert measured is not None
+        found[scaling] = measured.scores["linear"]
+    assert 4000 < found["quantile"] < 6500
+    if clip == "none":
+        assert found["quantile"] == pytest.approx(found["standardize"], rel=0.02)
+
+
+def test_the_linear_model_keeps_quantiles_where_they_suit_the_target(tmp_path: Path) -> None:
+    from mlpcli.spec.load import load_spec
+    from mlpcli.training.baseline import measure_baseline
+    from mlpcli.training.find_data import load_data
+
+    draw = np.random.default_rng(4)
+    z = draw.normal(size=500)
+    rows = [f"{np.exp(2 * each)},{each + 0.1 * draw.normal()}" for each in z]
+    (tmp_path / "curve.csv").write_text("\n".join(["a,y", *rows]) + "\n")
+    (tmp_path / "curve.yaml").write_text(
+        "dataset: {path: curve.csv, target: y, scaling: quantile}\n"
+        "layers: [Dense: {units: 1}]\nloss: mse\noptimizer: Adam\nfit: {epochs: 1}\n"
+    )
+    measured = measure_baseline(load_data(load_spec(tmp_path / "curve.yaml")), seed=0)
+    assert measured is not None
+    assert measured.scores["linear"] < 0.2
