@@ -30,7 +30,7 @@ class Proposal:
     file: where it was written, or None.
     task, why: classification or regression, and what speaks for it.
     rows, rows_without_target: how many rows are used, and how many more are left out.
-    splits: how the rows are divided, where that is not at random, and why; else empty.
+    splits: how the rows are divided, where that is not at random, and why; or by what they could be.
     notes: how the table is read, where that is not obvious.
     warnings: what makes the spec worth less than it looks.
     row: what a row is called: `row`, or `image`.

@@ -112,3 +112,31 @@ def test_thresholds_metrics_and_explanations_are_about_the_positive_class(folder
     assert sum(row[0] == "fraud" for row in rows) == pytest.approx(50, abs=25)
     told = json.loads(mlpcli("explain", "cases", "--json").out)
     assert "fraud" in json.dumps(told)
+
+
+def test_what_init_and_inspect_say_of_the_classes_is_of_the_positive_one(folder: Path, mlpcli: Cli) -> None:
+    assert mlpcli("init", "cases.csv", "--target", "y", "-o", "new.yaml", "--effort", "fast").status == 0
+    assert 'the output is the probability of "fraud"' in (folder / "new.yaml").read_text(encoding="utf-8")
+    rarer = (folder / "cases.csv").read_text(encoding="utf-8").replace(",fraud,1", ",ok,1")
+    (folder / "rarer.csv").write_text(rarer, encoding="utf-8")
+    shown = " ".join(mlpcli("inspect", "rarer.csv", "--target", "y").out.split())
+    assert "try dataset: {positive_class: fraud} with predict: {threshold: {metric: f1}}" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("erfasst", "splits at random; to test on the latest rows by column 'erfasst': --split erfasst"),
+        ("Stichtag", "splits by latest rows: column 'Stichtag' holds the date of each row"),
+        ("birth_date", ""),
+    ],
+)
+def test_a_column_of_dates_by_which_rows_could_be_split_is_named(
+    folder: Path, mlpcli: Cli, name: str, said: str
+) -> None:
+    lines = [f"2024-{i * 7 % 12 + 1:02d}-{i * 5 % 28 + 1:02d},{i * 3 % 17},{i % 2}" for i in range(200)]
+    (folder / "dated.csv").write_text("\n".join([f"{name},size,y", *lines]) + "\n", encoding="utf-8")
+    found = mlpcli("init", "dated.csv", "--target", "y", "-o", "d.yaml", "--json")
+    assert found.status == 0, found.err
+    assert json.loads(found.out)["splits"].startswith(said)
+    assert bool(json.loads(found.out)["splits"]) == bool(said)

@@ -38,6 +38,18 @@ LARGEST_GROUP = 0.5
 """A value of more rows than this share is no group."""
 
 TIME_WORDS = frozenset(["date", "datetime", "timestamp", "time", "day", "month", "week", "at"])
+TIME_WORDS |= {
+    "datum",
+    "zeit",
+    "zeitpunkt",
+    "zeitstempel",
+    "stichtag",
+    "fecha",
+    "jour",
+    "giorno",
+    "tijd",
+    "dato",
+}
 OF_A_LIFE = frozenset(
     [
         "birth", "birthday", "born", "built", "construction", "death", "died", "dob", "due", "ended",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mlpcli.data.inspect.propose_splits import ProposedSplit, propose_split
+from mlpcli.data.inspect.propose_splits import ProposedSplit, other_split, propose_split
 from mlpcli.data.inspect.survey import Survey
 from mlpcli.data.load import Request, load_dataset
 from mlpcli.data.types import TargetKind
@@ -39,7 +39,9 @@ def propose_checked(
         check_proposal(text, file, survey)
         *_, problem = error.problems
         return text, None, f"splits at random, though {division.reason}: {problem.headline()}"
-    return text, division, "" if division is None else division.why()
+    if division is None:
+        return text, None, "" if wanted is not None else other_split(survey)
+    return text, division, division.why()
 
 
 def check_proposal(text: str, file: Path, survey: Survey) -> None:

@@ -17,7 +17,7 @@ from mlpcli.data.inspect.value_codes import value_codes
 from mlpcli.data.types import Array
 from mlpcli.errors import listing
 from mlpcli.printable import counted, verb
-from mlpcli.spec.predictions import threshold_metric
+from mlpcli.spec.resolve import inline
 
 MAX_DUPLICATES = 10
 """Columns that are the same as others are named up to this number, and then counted."""
@@ -223,7 +223,10 @@ def _imbalance(survey: Survey, target: str) -> Iterator[str]:
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if are_imbalanced(counts):
         shares = f"{most!r} has {counts[most] / total:.1%} of the rows, {least!r} {counts[least] / total:.1%}"
-        choose = threshold_metric([*counts].index(least))
-        ways = [f"predict: {{threshold: {{metric: {choose}}}}}"] if len(counts) == 2 else []
+        ways = []
+        if len(counts) == 2:
+            first = next(iter(counts)) == least
+            positive = f"dataset: {{positive_class: {inline(least)}}} with " if first else ""
+            ways = [f"{positive}predict: {{threshold: {{metric: f1}}}}"]
         fix = " or ".join([*ways, "fit: {class_weight: balanced}"])
         yield f"classes of {target!r} are imbalanced: {shares}; try {fix}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlpcli.data.inspect.effort import Effort
-from mlpcli.data.inspect.rare_class import positive_lines, threshold_lines
+from mlpcli.data.inspect.rare_class import positive_lines, second_class, threshold_lines
 from mlpcli.data.inspect.survey import are_imbalanced
 from mlpcli.data.inspect.survey_images import ImageSurvey
 from mlpcli.errors import DataError, Problem
@@ -180,7 +180,8 @@ def _layers(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterato
     if source.numbers:
         yield "  - Dense: {units: 1}   # a number, so no activation"
     elif len(counts) == 2:
-        yield f"  # the output is the probability of {_comment(_classes(survey)[1])}"
+        second = second_class({name: count for name, count in _counts(survey).items() if count})
+        yield f"  # the output is the probability of {_comment(second)}"
         yield "  - Dense: {units: 1, activation: sigmoid}"
     else:
         yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # a probability for each class"

@@ -13,7 +13,7 @@ from mlpcli.data.inspect.effort import Effort
 from mlpcli.data.inspect.propose_images import image_training
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_inputs, picture_layers
 from mlpcli.data.inspect.propose_text import text_inputs, text_layers
-from mlpcli.data.inspect.rare_class import threshold_lines
+from mlpcli.data.inspect.rare_class import second_class, threshold_lines
 from mlpcli.data.inspect.survey import Survey, are_imbalanced
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
@@ -252,7 +252,7 @@ def _output(survey: Survey, *, members: bool = True) -> Iterator[str]:
     layer = "MemberDense" if members else "Dense"
     own = "MemberDense: each member has weights of its own here; " if members else ""
     if len(counts) == 2:
-        second = shortened(quoted(list(counts)[1]), MAX_NAME)
+        second = shortened(quoted(second_class(counts)), MAX_NAME)
         yield f"  # {own}the output is the probability of {second}"
         yield f"  - {layer}: {{units: 1, activation: sigmoid}}"
         loss, metrics = "binary_crossentropy", "accuracy, AUC"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -60,6 +61,22 @@ def propose_split(survey: Survey, wanted: str | None) -> ProposedSplit | None:
     return found or next(_times(survey, in_order=False), None)
 
 
+def other_split(survey: Survey) -> str:
+    """Return which column of dates a table that is split at random could be split by; empty for none."""
+    usable = (each for each in survey.profiles.values() if _could_be_a_time(survey, each))
+    found = next((each.name for each in usable), None)
+    if found is None:
+        return ""
+    return f"splits at random; to test on the latest rows by column {found!r}: --split {shlex.quote(found)}"
+
+
+def _could_be_a_time(survey: Survey, profile: Profile) -> bool:
+    """Return whether a column could be the time of each row: distinct dates, and not of a birth."""
+    usable = profile.content == "dates" and not profile.missing and not profile.invalid
+    usable = usable and profile.name != survey.target
+    return usable and profile.distinct >= MIN_TIMES and not is_of_a_life(profile.name)
+
+
 def _wanted(survey: Survey, wanted: str) -> ProposedSplit:
     if wanted not in survey.profiles:
         raise UsageError(no_split(wanted, list(survey.profiles), survey.target))
@@ -73,8 +90,7 @@ def _wanted(survey: Survey, wanted: str) -> ProposedSplit:
 def _times(survey: Survey, *, in_order: bool) -> Iterator[ProposedSplit]:
     """Yield the columns of dates that are in the order of the rows; or that are called like a row's time."""
     for name, profile in survey.profiles.items():
-        usable = profile.content == "dates" and not profile.missing and not profile.invalid
-        if name == survey.target or not usable or profile.distinct < MIN_TIMES or is_of_a_life(name):
+        if not _could_be_a_time(survey, profile):
             continue
         if in_order and _is_in_order(survey, profile):
             yield ProposedSplit(name, "time", f"the rows are in the order of the dates in column {name!r}")

@@ -30,8 +30,18 @@ def positive_lines(counts: Mapping[str, int]) -> Iterator[str]:
         counts: the rows of each class, in the order of the classes.
     """
     least = _rare(counts)
-    if least is not None and next(iter(counts)) == least:
+    if least is not None and second_class(counts) != [*counts][1]:
         yield f"  positive_class: {quoted(least)}  # the rare one, which thresholds and curves are about"
+
+
+def second_class(counts: Mapping[str, int]) -> str:
+    """Return the one of two classes whose probability a network of one output gives, in a proposed spec.
+
+    Args:
+        counts: the rows of each class, in the order of the classes.
+    """
+    first, second = counts
+    return first if _rare(counts) == first else second
 
 
 def threshold_lines(counts: Mapping[str, int], held_out: float) -> Iterator[str]:
