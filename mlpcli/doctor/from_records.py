@@ -37,6 +37,8 @@ def diagnose_records(run: Run) -> Diagnosis:
     trainings, notes = _of_members(run)
     common = in_most(trainings)
     known = {each.code for each in findings}
+    if "threshold" in (case.metrics.model_extra or {}):
+        known.add("class-never-predicted")  # of the trainings, which predict classes by 0.5
     merged = (*findings, *(each for each in common if each.code not in known))
     ordered = sorted(merged, key=lambda each: SEVERITIES.index(each.severity))
     return Diagnosis(tuple(ordered), notes, rows, score_notes(case))

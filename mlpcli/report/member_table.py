@@ -66,11 +66,12 @@ def fitted_note(split: str, predictions: Mapping[str, object]) -> str:
     """
     keys = {"calibration": "the temperature", "threshold": "the threshold"}
     fitted = [word for key, word in keys.items() if predictions.get(key)]
-    if split != "held_out" or not fitted:
+    if not fitted:
         return ""
     usual = ", so by 0.5" if predictions.get("threshold") else ""
     them = "them" if fitted[1:] else "it"
-    return f"mean: each training without {' and '.join(fitted)} of the run{usual}; all rows: with {them}"
+    alone = f"each training without {' and '.join(fitted)} of the run{usual}"
+    return f"mean: {alone}; all rows: with {them}" if split == "held_out" else alone
 
 
 def _cells(spread: Spread) -> tuple[str, str, str]:

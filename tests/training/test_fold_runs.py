@@ -212,6 +212,26 @@ def test_what_training_says_of_the_scores_of_folds_the_doctor_and_the_report_say
     assert f"<p>A{note[1:]}.</p>" in page.read_text()
 
 
+def test_a_class_that_trainings_never_predict_may_be_one_of_the_runs_threshold(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mlpcli.doctor import from_records
+    from mlpcli.runs.diagnosis import Finding
+
+    lost = Finding("class-never-predicted", "warning", "a is never predicted", "so", {}, "do")
+    monkeypatch.setattr(from_records, "_of_members", lambda run: ([(lost,)] * 3, ()))
+    copy = tmp_path / "run"
+    shutil.copytree(trained.folder, copy)
+    assert "class-never-predicted" in [e.code for e in from_records.diagnose_records(open_run(copy)).findings]
+    document = json.loads((copy / "metrics.json").read_text())
+    (copy / "metrics.json").write_text(
+        json.dumps(document | {"threshold": {"class": "b", "probability": 0.1}})
+    )
+    assert "class-never-predicted" not in [
+        each.code for each in from_records.diagnose_records(open_run(copy)).findings
+    ]
+
+
 def _same_results(one: Path, other: Path) -> None:
     for name in ("history.csv", "metrics.json", "out_of_fold.csv"):
         assert (one / name).read_text() == (other / name).read_text(), name
@@ -404,6 +424,8 @@ def test_rows_that_were_held_out_are_predicted_as_the_run_predicts(
         "mean: each training without the temperature and the threshold of the run, so by 0.5; all rows: with"
     )
     assert note in " ".join(shown.out.split())
+    alone = "each training without the temperature and the threshold of the run, so by 0.5"
+    assert " ".join(shown.out.split()).count(alone) == 2  # on the held-out rows, and on the test rows
     run = find_run("chosen", tmp_path / "runs")
     document = json.loads((run / "metrics.json").read_text())
     assert document["calibration"]["temperature"] != 1.0
