@@ -63,11 +63,11 @@ def size_of(value: float, limits: tuple[float, float]) -> Size:
 
 
 def corrected(found: Sequence[Compared]) -> list[ColumnDrift]:
-    """Return columns, the most different first; those whose difference may be chance have none."""
+    """Return columns, the most different first; those whose difference may be chance have no size."""
     drifts = []
     for each, p in zip(found, holm([each.p for each in found]), strict=True):
         own = replace(each.drift, p=p)
-        drifts.append(own if p < ALPHA else replace(own, size="none", findings=()))
+        drifts.append(own if p < ALPHA else replace(own, size="none", findings=own.certain))
     return ordered(drifts)
 
 
@@ -98,10 +98,8 @@ def compare_columns(known: ColumnValues, new: ColumnValues, role: Role) -> Compa
     missing = (float(known.missing.mean()), float(new.missing.mean()))
     if abs(missing[0] - missing[1]) >= 0.005:
         findings.append(f"missing {missing[0]:.1%} to {missing[1]:.1%}")
-    if new.unreadable.any():
-        what = "date" if new.kind == "dates" else "number"
-        bad = int(new.unreadable.sum())
-        findings.append(f"{counted(bad, 'cell')} {verb(bad, 'are')} no {what}{new.examples}")
+    unreadable = _unreadable(new)
+    findings += unreadable
     beyond = max(0.0, index - share)
     size = largest([size_of(beyond, INDEX_LIMITS), extra.size])
     known_shares, new_shares = (tuple((row / row.sum()).tolist()) for row in counts)
@@ -114,10 +112,19 @@ def compare_columns(known: ColumnValues, new: ColumnValues, role: Role) -> Compa
         distance=distance,
         missing=missing,
         findings=tuple(findings),
+        certain=(*unreadable, *extra.findings),
+        unreadable=int(new.unreadable.sum()),
         histogram=Histogram(binned.labels, known_shares, new_shares),
         strength=beyond,
     )
     return Compared(drift, p)
+
+
+def _unreadable(new: ColumnValues) -> list[str]:
+    """Return how many cells are no numbers or dates, as a phrase; none where all are."""
+    bad = int(new.unreadable.sum())
+    what = "date" if new.kind == "dates" else "number"
+    return [f"{counted(bad, 'cell')} {verb(bad, 'are')} no {what}{new.examples}"] if bad else []
 
 
 def _expected_index(counts: Array) -> float:
@@ -149,15 +156,17 @@ class _Binned:
 
 @dataclass(frozen=True)
 class _Beyond:
-    """Values that no training row has: out of range, or of no kind that it knows."""
+    """Values that no training row has: out of range, with how many there are, or of no kind that it knows."""
 
     p: float = 1.0
     size: Size = "none"
+    findings: tuple[str, ...] = ()
 
 
 def _numbers(known: ColumnValues, new: ColumnValues) -> tuple[_Binned, float, _Beyond, list[str]]:
     one, other = known.known, new.known
     findings: list[str] = []
+    beyond: list[str] = []
     extra, p, distance = _Beyond(), 1.0, 0.0
     bounds, few = np.empty(0), False
     if len(one):
@@ -175,7 +184,6 @@ def _numbers(known: ColumnValues, new: ColumnValues) -> tuple[_Binned, float, _B
         outside = len(below) + len(above)
         extra_p = outside_p(outside, len(one), len(other))
         size = size_of(outside / len(other), OUTSIDE_LIMITS) if outside and extra_p < ALPHA else "none"
-        extra = _Beyond(extra_p, size)
         middle = [short(known, float(np.median(values))) for values in (one, other)]
         if middle[0] != middle[1]:
             findings.append(f"median {middle[0]} to {middle[1]}")
@@ -183,7 +191,9 @@ def _numbers(known: ColumnValues, new: ColumnValues) -> tuple[_Binned, float, _B
         for word, values, end, most in ((after, above, high, np.max), (before, below, low, np.min)):
             if len(values):
                 to = short(known, float(most(values)))
-                findings.append(f"{counted(len(values), 'row')} {word} {short(known, end)}, to {to}")
+                beyond.append(f"{counted(len(values), 'row')} {word} {short(known, end)}, to {to}")
+        extra = _Beyond(extra_p, size, tuple(beyond))
+        findings += beyond
     labels = _bin_labels(known, bounds, one)
     binned = _with_gaps(known, new, _Binned(tuple(labels), counts[0], counts[1], p, counts[0], counts[1]))
     return binned, distance, extra, findings

@@ -81,6 +81,7 @@ def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int)
         stability=index,
         missing=(None, float(new.missing.mean())),
         findings=tuple(findings),
+        unreadable=int(new.unreadable.sum()),
         strength=strength,
     )
 
@@ -88,7 +89,7 @@ def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int)
 def _strange_rows(encoder: Encoder, new: ColumnValues, known_rows: int) -> tuple[float, list[str]]:
     """Return the share of rows with a new category, or a value out of range, and what they hold.
 
-    Some new rows always are out of range: there are none where chance explains them.
+    Some new rows always are out of range: where chance explains them the share is 0, and they are counted.
     """
     if isinstance(encoder, TextEncoder):
         return unknown_rows(encoder, new)
@@ -104,11 +105,13 @@ def _strange_rows(encoder: Encoder, new: ColumnValues, known_rows: int) -> tuple
     low, high = float(encoder.lowest), float(encoder.highest)
     late = new.known >= high + 1 if new.kind == "dates" else new.known > high  # days have hours
     outside = (new.known < low) | late
-    if outside_p(int(outside.sum()), known_rows, len(new.known)) >= ALPHA:
+    if not outside.any():
         return 0.0, []
+    chance = outside_p(int(outside.sum()), known_rows, len(new.known)) >= ALPHA
     ends = [short(new, float(end)) for end in (low, high, new.known.min(), new.known.max())]
     many = counted(int(outside.sum()), "row")
-    return float(outside.mean()), [f"{many} outside {ends[0]} to {ends[1]}: from {ends[2]} to {ends[3]}"]
+    share = 0.0 if chance else float(outside.mean())
+    return share, [f"{many} outside {ends[0]} to {ends[1]}: from {ends[2]} to {ends[3]}"]
 
 
 def stability(quantiles: Quantiles, values: np.ndarray, known_rows: int) -> float:

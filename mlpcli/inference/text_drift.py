@@ -90,6 +90,7 @@ def compare_texts(known: ColumnValues, new: ColumnValues, encoder: TextEncoder) 
         size=largest([each.drift.size for each in found.values()]),
         missing=gaps,
         findings=tuple(findings),
+        certain=(),
     )
     return Compared(drift, bonferroni([each.p for each in found.values()]))
 

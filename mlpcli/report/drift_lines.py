@@ -32,10 +32,26 @@ def show_drift(label: str, drift: Drift) -> None:
         _show_changed(changed[:MOST_SHOWN])
         if (rest := len(changed) - MOST_SHOWN) > 0:
             show_line(f"and {rest:,} more changed columns; --json has all")
-    same = [each.name for each in drift.columns if each.size == "none"]
-    for words, names in (("no change found", same), ("only in the new rows", drift.added)):
-        if names:
-            _show_names(words, names, out.room)
+    _show_same([each for each in drift.columns if each.size == "none"], out.room)
+    if drift.added:
+        _show_names("only in the new rows", drift.added, out.room)
+
+
+def _show_same(columns: Sequence[ColumnDrift], room: int) -> None:
+    """Show columns whose difference may be chance: wrong cells, values out of range, the others."""
+    wrong = [each for each in columns if each.unreadable]
+    _show_findings(wrong[:MOST_SHOWN])
+    if (rest := len(wrong) - MOST_SHOWN) > 0:
+        show_line(f"and {rest:,} more columns with cells that cannot be read; --json has all")
+    read = [each for each in columns if not each.unreadable]
+    outside = [each for each in read if each.findings and each.kind != "categories"]
+    if same := [each.name for each in read if each not in outside]:
+        _show_names("no change found", same, room)
+    if outside:
+        show_line("no change found, but values out of the training rows' range:")
+        _show_findings(outside[:MOST_SHOWN], indent="  ")
+    if (rest := len(outside) - MOST_SHOWN) > 0:
+        show_line(f"  and {rest:,} more; --json has all")
 
 
 def _show_names(words: str, names: Sequence[str], room: int) -> None:
@@ -89,11 +105,15 @@ def _show_changed(columns: Sequence[ColumnDrift]) -> None:
     ]
     shown = table(header, rows, longest=30)
     out.print(shown if fits(out, shown) else table(header[:3], [row[:3] for row in rows], longest=30))
+    _show_findings(columns)
+
+
+def _show_findings(columns: Sequence[ColumnDrift], *, indent: str = "") -> None:
+    room = console().room - len(indent)
     for each in columns:
-        for line in _filled(
-            f"{each.name}: {'; '.join(each.findings) or 'other shares'}".split(" "), out.room
-        ):
-            show_line(line)
+        words = f"{each.name}: {'; '.join(each.findings) or 'other shares'}"
+        for line in _filled(words.split(" "), room):
+            show_line(indent + line)
 
 
 def _number(value: float | None) -> str:
@@ -137,6 +157,8 @@ def _separation_json(found: Separation) -> dict[str, object]:
 
 def _column_json(each: ColumnDrift) -> dict[str, object]:
     document: dict[str, object] = {"role": each.role, "kind": each.kind, "change": each.size}
+    if each.unreadable:
+        document["unreadable"] = each.unreadable
     if each.p is not None:
         document["p_corrected"] = each.p
     if each.stability is not None:

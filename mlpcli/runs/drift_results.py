@@ -42,6 +42,9 @@ class ColumnDrift:
         distance: Kolmogorov and Smirnov's distance of numbers, the total variation of categories.
         missing: the shares of known and of new rows without a value; None for unknown.
         findings: what has changed, a phrase each.
+        certain: of the findings, the counts that hold though the difference may be chance: of cells that
+            cannot be read, and of values out of range.
+        unreadable: how many cells are no numbers, or no dates.
         histogram: of both; None where there is none.
         strength: by which columns of one size are ordered.
     """
@@ -55,6 +58,8 @@ class ColumnDrift:
     distance: float | None = None
     missing: tuple[float | None, float] | None = None
     findings: tuple[str, ...] = ()
+    certain: tuple[str, ...] = ()
+    unreadable: int = 0
     histogram: Histogram | None = None
     strength: float = 0.0
 

@@ -229,6 +229,43 @@ def test_new_rows_are_compared_with_training_rows(past_run: Path, mlpcli: Callab
     assert said in " ".join(shown.out.split()), shown.out + shown.err
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_wrong_cells_are_named_however_few(past_run: Path, mlpcli: Callable[..., Result], gone: bool) -> None:
+    where = ("--runs-dir", past_run / "runs", "--against", "past", "--no-figures")
+    new = _write(past_run / "typed.csv", 300, drifted=False)
+    lines = new.read_text(encoding="utf-8").splitlines()
+    plain = json.loads(mlpcli("inspect", new, *where, "--json").out)["columns"]["size"]
+    assert "unreadable" not in plain
+    for row, cell in ((3, "vierzig"), (4, "vierzig"), (5, "430"), (6, "-9999")):
+        lines[row] = ",".join([cell, *lines[row].split(",")[1:]])
+    for wrong in (True, False):
+        if not wrong:
+            lines[3:5] = lines[7:9]
+        new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if gone:
+            (past_run / "past.csv").rename(past_run / "hidden")
+        try:
+            shown = mlpcli("inspect", new, *where)
+            found = json.loads(mlpcli("inspect", new, *where, "--json").out)["columns"]["size"]
+        finally:
+            if gone:
+                (past_run / "hidden").rename(past_run / "past.csv")
+        assert shown.status == 0, shown.out + shown.err
+        assert max(map(len, shown.out.splitlines()[1:])) <= 80
+        words, findings = " ".join(shown.out.split()), "; ".join(found["findings"])
+        assert found.get("unreadable") == (2 if wrong else None)
+        what = "cannot be read" if gone else "are no number"
+        cells = f"2 cells {what}, such as 'vierzig'"
+        assert (cells in findings, cells in words) == (wrong, wrong), shown.out
+        for end in ("from -9999 to 430",) if gone else ("to 430", "to -9999"):
+            assert end in findings
+            assert end in words, shown.out
+        if not gone:
+            assert found["change"] == "none"
+            size = words.index("size: 2 ")
+            assert (words.find("training rows' range:") < size) is not wrong, shown.out
+
+
 def test_where_the_training_rows_are_gone_ranges_and_categories_are_compared(
     past_run: Path, mlpcli: Callable[..., Result]
 ) -> None:
