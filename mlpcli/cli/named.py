@@ -13,11 +13,18 @@ if TYPE_CHECKING:
 
 
 def find_named(
-    text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bool = False, best: bool = False
+    text: str,
+    runs_dir: Path,
+    *,
+    unfinished: bool = False,
+    trusted: bool = False,
+    best: bool = False,
+    say: bool = False,
 ) -> Run:
     """Find a run as `find_run` does, and report the damaged runs of its name that were left out.
 
-    Where an older run of the name has a better score, a line says so; with `best`, that one is returned.
+    Where an older run of the name has a better score, a line says so; with `best`, that one is returned; with
+    `say`, a line always says which of several it is.
 
     Raises:
         RunError: As `find_run`; or there is nothing to choose by.
@@ -31,7 +38,10 @@ def find_named(
     several = finished_runs(text, runs_dir)
     if best:
         return replace(_best_named(text, several).run, trusted=trusted, left_out=found.left_out)
-    _show_better(several)
+    if not _show_better(several) and say and len(several) > 1:
+        from mlpcli.report.console import show_line
+
+        show_line(f"by {found.label}, the newest of {len(several)} runs", stderr=True)
     return found
 
 
@@ -103,11 +113,13 @@ def _best_named(text: str, several: tuple[Run, ...]) -> RunScore:
     return best
 
 
-def _show_better(several: tuple[Run, ...]) -> None:
-    """Show that a name means its newest run, where an older one is better."""
+def _show_better(several: tuple[Run, ...]) -> bool:
+    """Show that a name means its newest run, where an older one is better; return whether one is."""
     from mlpcli.report.console import show_sentence
     from mlpcli.report.runs import better_text
     from mlpcli.runs.best_run import better_than_newest
 
-    if (found := better_than_newest(several)) is not None:
+    found = better_than_newest(several)
+    if found is not None:
         show_sentence(better_text(*found, option="--best"), stderr=True, style="yellow")
+    return found is not None

@@ -141,7 +141,7 @@ def predict(
     given = (strongest, class_name, group, background, pictures)
     at_once.of(_check_outputs, target, rejects, force=force)
     policy, how = at_once.of(_policy, on_unknown), at_once.of(explain_options, target, explain, *given)
-    named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
+    named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best, say=not json)
     words = (sheet, query, delimiter, comment, charset, header, decimal, thousands, date_format)
     read = at_once.of(reading_of, *words)
     _check_first(at_once, named, data, kept, intervals, read)

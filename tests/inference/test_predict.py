@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,6 +62,18 @@ def test_columns_may_stand_in_any_order_and_the_target_may_be_gone(
     straight = mlpcli("predict", "tiny", _iris_csv(tmp_path / "a.csv"), "--runs-dir", tiny_run)
     shuffled = _iris_csv(tmp_path / "b.csv", target=False, order=(2, 0, 3, 1))
     assert mlpcli("predict", "tiny", shuffled, "--runs-dir", tiny_run).out == straight.out
+
+
+def test_a_name_of_several_runs_says_which_one_predicts(
+    tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    data, runs = _iris_csv(tmp_path / "iris.csv"), tmp_path / "runs"
+    first = next((tiny_run / "tiny").iterdir())
+    assert "newest" not in mlpcli("predict", "tiny", data, "--runs-dir", tiny_run).err
+    for name in (first.name, "2035-01-01_00-00-00"):
+        shutil.copytree(first, runs / "tiny" / name)
+    shown = mlpcli("predict", "tiny", data, "-o", tmp_path / "p.csv", "--runs-dir", runs)
+    assert (shown.status, shown.err) == (0, "by tiny/2035-01-01_00-00-00, the newest of 2 runs\n")
 
 
 def test_every_format_holds_the_same_numbers(
