@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,18 @@ import numpy as np
 
 from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract
-from mlpcli.data.features.unknown_values import apply_policy, cell_errors
+from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.features.unknown_values import RowCounts, apply_policy, cell_errors
 from mlpcli.data.new_notation import in_notation
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
-from mlpcli.data.readers.broken_rules import raise_row_errors
+from mlpcli.data.readers.broken_rules import RowErrors, raise_row_errors
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, is_table, named_files
 from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
-from mlpcli.data.readers.tables import TableFile, check_columns, open_tables, read_table
+from mlpcli.data.readers.tables import Table, TableFile, check_columns, open_tables, read_table
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.sources.array_source import cut_targets, fit_shape, in_dtype, weighted
 from mlpcli.data.sources.image_columns import ImageColumns, images_of_model, paths_of
@@ -51,6 +52,7 @@ class Rows:
         raw: of a file of arrays, (rows, ...), the numbers as it holds them; None of a table.
         kept: the positions in the file of the rows that have a target, (rows,); None where all have.
         origin: of the file's rows, those without a target included; None unless there are several files.
+        counts: of a table, the cells that are missing, of an unseen category, or out of range, by column.
     """
 
     flat: Array
@@ -63,6 +65,7 @@ class Rows:
     raw: Array | None = None
     kept: Array | None = None
     origin: ManyOrigin | None = None
+    counts: RowCounts = field(default_factory=RowCounts)
 
     def __len__(self) -> int:
         return self.count
@@ -96,7 +99,7 @@ def read_rows(
         DataError: the file cannot be used, or does not fit the contract; with every error found.
     """
     label, contract = str(path), in_notation(contract, reading)
-    files = _files_of(label, contract)
+    files, counts = _files_of(label, contract), RowCounts()
     path = files[0]
     if are_images([path]) or (contract.image is not None and is_table(path)):
         dialect = reading.on(PLAIN)
@@ -104,7 +107,7 @@ def read_rows(
     elif is_table(path):
         images = images_of_model(contract.preprocessor, drop=drop_broken)
         source_rows = _read_table(
-            files, label, contract, target, extra_columns, images, drop=drop, reading=reading
+            files, label, contract, target, extra_columns, images, counts, drop=drop, reading=reading
         )
     else:
         source_rows = _read_arrays(path, label, contract, target, extra_columns)
@@ -127,6 +130,7 @@ def read_rows(
         raw=None if is_table(path) or path.is_dir() else source_rows.x,
         kept=origin.kept if isinstance(origin, KeptOrigin) else None,
         origin=whole if isinstance(whole, ManyOrigin) else None,
+        counts=counts,
     )
 
 
@@ -179,6 +183,7 @@ def _read_table(
     target: bool | None,
     extra_columns: Sequence[str],
     images: ImageColumns,
+    counts: RowCounts,
     *,
     drop: bool,
     reading: Reading,
@@ -205,10 +210,7 @@ def _read_table(
     if preprocessor is None:
         x, errors = numeric_matrix(table, features)
     else:
-        encoded = preprocessor.transform(table.columns)
-        rejected = apply_policy(preprocessor, encoded.found, None).rejected
-        x = encoded.x
-        errors = cell_errors(preprocessor, rejected, table.columns, range(table.rows), table.origin)
+        x, errors = _encoded(preprocessor, table, counts)
     output_targets, of_targets = table_targets(table, columns)
     row_weights, of_weights = table_weights(table, weights)
     raise_row_errors(table.origin, errors.with_more(of_targets, of_weights))
@@ -217,6 +219,14 @@ def _read_table(
     return SourceRows(
         x, y, table.origin, target_label, kept, output_targets, row_weights, left_out=table.left_out
     )
+
+
+def _encoded(preprocessor: Preprocessor, table: Table, counts: RowCounts) -> tuple[Array, RowErrors]:
+    """Return the features of a table as the network takes them, and why some cannot be; count their cells."""
+    encoded = preprocessor.transform(table.columns)
+    counts.add(encoded.found)
+    rejected = apply_policy(preprocessor, encoded.found, None).rejected
+    return encoded.x, cell_errors(preprocessor, rejected, table.columns, range(table.rows), table.origin)
 
 
 def _wants_target(file: TableFile, contract: Contract, target: bool | None) -> bool:

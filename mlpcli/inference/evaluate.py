@@ -125,6 +125,7 @@ def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptio
         _coverage(trained, found, predicted) if known is None else (),
         bounds,
         groups,
+        rows.cells,
     )
 
 

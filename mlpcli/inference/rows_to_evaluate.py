@@ -21,6 +21,7 @@ from mlpcli.inference.own_data import OwnData, data_warnings, own_data, own_spli
 from mlpcli.inference.row_columns import RowColumns, columns_of_file, columns_of_split
 from mlpcli.inference.training_rows import training_rows_note
 from mlpcli.model.trained_model import TrainedModel
+from mlpcli.runs.results import UnusualCells
 from mlpcli.spec.repeats import Repeat
 from mlpcli.training.repeated.out_of_fold import (
     at_temperature,
@@ -60,6 +61,7 @@ class EvaluatedRows:
         left_out: how many more rows the file has, without a target.
         predicted: by models that were not trained on each; None where the run's model is to predict them.
         origin: names them; None where they are of two files, which both count from 1.
+        cells: of a file, what is unusual in its cells; None of a split.
     """
 
     source: str
@@ -69,6 +71,7 @@ class EvaluatedRows:
     warnings: tuple[str, ...] = ()
     left_out: int = 0
     predicted: Predicted | None = None
+    cells: UnusualCells | None = None
 
 
 def rows_to_evaluate(
@@ -128,7 +131,10 @@ def _of_file(trained: TrainedModel, path: Path, reading: Reading) -> EvaluatedRo
         return columns_of_file(path, contract, raw=rows.raw, kept=rows.kept, reading=reading)
 
     origin = rows.origin or Origin(str(path))
-    return EvaluatedRows(str(path), split, columns, origin, tuple(warnings), rows.left_out)
+    counts, preprocessor = rows.counts, contract.preprocessor
+    texts = preprocessor.sentences if preprocessor is not None else frozenset[str]()
+    cells = UnusualCells(+counts.missing, +counts.unseen, +counts.outside, texts)
+    return EvaluatedRows(str(path), split, columns, origin, tuple(warnings), rows.left_out, cells=cells)
 
 
 def _held_out(trained: TrainedModel, own: OwnData) -> EvaluatedRows:

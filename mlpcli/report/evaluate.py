@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from mlpcli.printable import counted
-from mlpcli.report.console import fits, format_number
+from mlpcli.report.console import fits, format_number, show_sentence
 from mlpcli.report.fitted_predictions import coverage_json, show_coverage
 from mlpcli.report.group_tables import groups_json, show_groups
 from mlpcli.report.interval_words import ends_text, interval_notes, interval_text, split_note, value_text
 from mlpcli.report.narrow import wrapped_text
+from mlpcli.report.predict import cells_json, unusual_cells
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
@@ -24,6 +25,8 @@ def show_evaluation(run: Run, evaluation: Evaluation) -> None:
     out = console()
     out.print(Text(f"{run.label} on {evaluation.source}: {counted(evaluation.rows, 'row')}", style="bold"))
     _show_metrics(run, evaluation)
+    if evaluation.cells is not None and (unusual := unusual_cells(evaluation.cells)):
+        show_sentence("; ".join(unusual))
     for scores in evaluation.scores:
         out.print()
         out.print(_score_table(out, scores))
@@ -100,6 +103,8 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
         document |= evaluation.intervals.to_json()
     if evaluation.rows_without_target:
         document["rows_without_target"] = evaluation.rows_without_target
+    if evaluation.cells is not None:
+        document["counts"] = cells_json(evaluation.cells)
     if evaluation.figures:
         document["figures"] = [str(file) for file in evaluation.figures]
     if evaluation.groups:

@@ -14,7 +14,7 @@ from mlpcli.printable import counted, printable
 from mlpcli.report.console import format_duration, show_line, show_sentence
 from mlpcli.report.screen import LONGEST_NAME, console, cut, width_of
 from mlpcli.runs.explanation import ExplainedRows
-from mlpcli.runs.results import Summary
+from mlpcli.runs.results import Summary, UnusualCells
 
 WORTH_SAYING = 20.0
 """Seconds that are announced."""
@@ -154,19 +154,25 @@ def show_prediction(
         show_sentence("; ".join([written, *unusual]), stderr=True)
 
 
-def _unusual(summary: Summary, rejects: Path | None) -> list[str]:
-    """Return what was unusual in the rows, by kind and column: `3 unseen categories (city 3)`."""
+def unusual_cells(found: Summary | UnusualCells) -> list[str]:
+    """Return what is unusual in the cells of rows, by kind and column: `3 unseen categories (city 3)`."""
     kinds: dict[tuple[str, str], Counter[str]] = {
-        ("missing cell filled in", "missing cells filled in"): summary.missing,
-        ("unseen category", "unseen categories"): _only(summary.unseen, summary.texts, inside=False),
-        ("text without a known word", "texts without a known word"): _only(summary.unseen, summary.texts),
-        ("value out of the training rows' range", "values out of the training rows' range"): summary.outside,
+        ("missing cell filled in", "missing cells filled in"): found.missing,
+        ("unseen category", "unseen categories"): _only(found.unseen, found.texts, inside=False),
+        ("text without a known word", "texts without a known word"): _only(found.unseen, found.texts),
+        ("value out of the training rows' range", "values out of the training rows' range"): found.outside,
     }
     lines = []
     for words, counts in kinds.items():
         if counts:
             columns = ", ".join(f"{cut(name, LONGEST_NAME)} {n:,}" for name, n in counts.most_common(8))
             lines.append(f"{counted(counts.total(), *words)} ({columns})")
+    return lines
+
+
+def _unusual(summary: Summary, rejects: Path | None) -> list[str]:
+    """Return what was unusual in the rows."""
+    lines = unusual_cells(summary)
     if summary.empty:
         lines.append(counted(summary.empty, "prediction left empty", "predictions left empty"))
     if rejects is not None:
@@ -179,15 +185,14 @@ def _only(counts: Counter[str], texts: Collection[str], *, inside: bool = True) 
     return Counter({name: count for name, count in counts.items() if (name in texts) is inside})
 
 
+def cells_json(found: Summary | UnusualCells) -> dict[str, dict[str, int]]:
+    """Return what is unusual in the cells of some rows for scripts: counts by column."""
+    return {"missing": dict(found.missing), "unseen": dict(found.unseen), "outside": dict(found.outside)}
+
+
 def summary_json(summary: Summary, label: str, output: str | None) -> dict[str, object]:
     """Return a prediction for scripts: its columns, its counts, and the file that it was written to."""
-    counts = {
-        "rejected": summary.rejected,
-        "empty": summary.empty,
-        "missing": dict(summary.missing),
-        "unseen": dict(summary.unseen),
-        "outside": dict(summary.outside),
-    }
+    counts = {"rejected": summary.rejected, "empty": summary.empty, **cells_json(summary)}
     document: dict[str, object] = {
         "run": label,
         "rows": summary.rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,20 @@ def intervals_json(intervals: Mapping[str, Intervals]) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
+class UnusualCells:
+    """What is unusual in the cells of a file of rows, as the summary of a prediction has it.
+
+    missing, unseen, outside: by column, cells filled in, unseen categories, values out of the training range.
+    texts: the columns of texts, whose unseen cells have words of which none is known.
+    """
+
+    missing: Counter[str]
+    unseen: Counter[str]
+    outside: Counter[str]
+    texts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Metrics of one run on one set of rows, and scores for each output that holds classes.
 
@@ -158,6 +173,7 @@ class Evaluation:
     coverage: what the intervals or sets of its predictions hold.
     intervals: of the metrics; None where none were wanted.
     groups: the same metrics by group of rows, for each column that was asked for.
+    cells: of a file, what is unusual in its cells; None of a split.
     """
 
     source: str
@@ -171,6 +187,7 @@ class Evaluation:
     coverage: tuple[Coverage, ...] = ()
     intervals: Intervals | None = None
     groups: tuple[ColumnGroups, ...] = ()
+    cells: UnusualCells | None = None
 
     def __repr__(self) -> str:
         parts = [f"metrics on {printable(self.source)}: {self.rows:,} rows"]

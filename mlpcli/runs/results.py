@@ -19,6 +19,7 @@ from mlpcli.runs.evaluation_results import Evaluation as Evaluation
 from mlpcli.runs.evaluation_results import Intervals as Intervals
 from mlpcli.runs.evaluation_results import OutputScores as OutputScores
 from mlpcli.runs.evaluation_results import QuantileScores as QuantileScores
+from mlpcli.runs.evaluation_results import UnusualCells as UnusualCells
 from mlpcli.runs.evaluation_results import intervals_json as intervals_json
 from mlpcli.runs.explanation import ExplainedRows
 from mlpcli.runs.folder import Run

@@ -223,6 +223,16 @@ def test_an_unseen_category_follows_the_spec_unless_the_command_says_otherwise(
         "3 predictions; 1 unseen category (sort 1); 1 value out of the training rows' range (a 1); "
         "1 prediction left empty"
     )
+    known = tmp_path / "known.csv"
+    known.write_text("\n".join(["a,b,sort,grade,day,y", *(f"{row},12.5" for row in rows)]) + "\n")
+    evaluate = ("evaluate", "unseen", "--data", known, "--runs-dir", tmp_path / "runs", "--no-figures")
+    measured = mlpcli(*evaluate)
+    assert "1 unseen category (sort 1); 1 value out of the training rows' range (a 1)" in " ".join(
+        measured.out.split()
+    ), measured.err
+    counts = json.loads(mlpcli(*evaluate, "--json").out)["counts"]
+    assert counts == {"missing": {}, "unseen": {"sort": 1}, "outside": {"a": 1}}
+    assert "counts" not in json.loads(mlpcli(*evaluate[:2], *evaluate[4:], "--json").out)
     through = mlpcli(*predict, "--on-unknown", "bucket", "--json")
     assert None not in [row["predicted_y"] for row in json.loads(through.out)["predictions"]]
     empty = mlpcli(*predict, "--on-unknown", "null", "--json")
