@@ -233,7 +233,10 @@ def run_case(case: Case) -> tuple[int, list[str]]:
         status = main(list(case.command))
     lines = [line for line in err.getvalue().splitlines() if " | " not in line[:9] and line.strip(" ^")]
     shutil.rmtree("runs/theirs", ignore_errors=True)
-    return status, [line.replace(_run().name, "<date>_<time>") for line in lines]
+    places = {_run().name: "<date>_<time>", str(Path.cwd()): "<folder>"}
+    for place, name in places.items():
+        lines = [line.replace(place, name) for line in lines]
+    return status, lines
 
 
 @contextlib.contextmanager

@@ -102,7 +102,10 @@ class HandedIn:
         """Return a text with the names of the data instead of its files'."""
         for path, name in self.names.items():
             key = "path" if name == "data" else name.removesuffix(" data")
-            text = text.replace(f'--set dataset.{key}="{path}"', name).replace(path, f"the {name}")
+            setting = f"dataset.{key}"
+            for given in (f'--set {setting}="{path}"', _as_mapping(setting, f'"{path}"')):
+                text = text.replace(given, name)
+            text = text.replace(path, f"the {name}")
         if text in self.arguments:
             return self.arguments[text]
         text = SETTING.sub(_change, text).replace("--effort:", "effort:")
