@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import fitting_table, format_number
 from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, Screen, cut
@@ -29,7 +30,8 @@ def show_fitted(out: Screen, entries: Mapping[str, object]) -> None:
         out.print(Text(f"temperature  {_named(name)}{format_number(_number(found['temperature']))}"))
     for name, found in _outputs(entries.get("threshold")):
         for text in _threshold(found):
-            out.print(Text(f"threshold    {_named(name)}{text}"))
+            for line in wrapped_text(f"{_named(name)}{text}", out.room, "threshold    "):
+                out.print(Text(line))
         for text in _costs(found):
             out.print(Text(f"cost         {_named(name)}{text}"))
     if calibrations:
@@ -102,9 +104,27 @@ def _threshold(entry: Mapping[str, object]) -> Iterator[str]:
     labels = entry.get("labels")
     if isinstance(labels, Mapping):
         for name, each in [*labels.items()][:MOST_LINES]:
-            yield f"{cut(name, LONGEST_NAME)} from {format_number(each)} on"
+            yield f"{cut(name, LONGEST_NAME)} from {format_number(each)} on{_worth(entry, name)}"
         return
-    yield f"{cut(str(entry['class']), LONGEST_NAME)} from {format_number(_number(entry['probability']))} on"
+    name = str(entry["class"])
+    at = format_number(_number(entry["probability"]))
+    yield f"{cut(name, LONGEST_NAME)} from {at} on{_worth(entry, name)}"
+
+
+def _worth(entry: Mapping[str, object], name: str) -> str:
+    """Return what the threshold of a class is worth on the rows it was chosen on; empty where unknown."""
+    scores = entry.get("scores")
+    if not isinstance(scores, Mapping):
+        return ""
+    rows = next((rows for rows in scores if rows != "test"), None)
+    found = scores[rows].get(name) if rows is not None else None
+    if not isinstance(found, Mapping):
+        return ""
+    shown = ", ".join(
+        f"{word} {found[key]:.2f}"
+        for key, word in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
+    )
+    return f"; {_rows(str(rows))}: {shown} ({counted(int(found['rows']), 'row')} of it)"
 
 
 def _costs(entry: Mapping[str, object]) -> Iterator[str]:

@@ -124,3 +124,21 @@ def mean_cost(known: Whole, likely: Floats, threshold: float, cost: Sequence[Seq
         return float("nan")
     predicted = (likely >= threshold).astype(np.int64)
     return float(np.asarray(cost, np.float64)[known, predicted].mean())
+
+
+def scores_at(known: Whole, likely: Floats, threshold: float) -> dict[str, float]:
+    """Return precision, recall and F1 of the second class where it is predicted from a probability on.
+
+    A share of no rows is 0, as scikit-learn has it. `rows` is how many rows are of the class.
+
+    Args:
+        known: (rows,) 0 or 1.
+        likely: (rows,) the probability of 1.
+        threshold: from which 1 is predicted.
+    """
+    real, found = known == 1, likely >= threshold
+    both, rows, named = (float(each.sum()) for each in (real & found, real, found))
+    shares = {"precision": (both, named), "recall": (both, rows), "f1": (2 * both, rows + named)}
+    return {name: part / whole if whole else 0.0 for name, (part, whole) in shares.items()} | {
+        "rows": int(rows)
+    }

@@ -18,7 +18,7 @@ from mlpcli.model.measure_predictions import coverage_of, reliability_of
 from mlpcli.model.outputs import final_outputs
 from mlpcli.model.plugins import import_plugins
 from mlpcli.model.schedule_steps import with_steps
-from mlpcli.model.threshold_cost import threshold_costs
+from mlpcli.model.threshold_cost import threshold_costs, threshold_scores
 from mlpcli.statistics.calibration import Reliability
 from mlpcli.training import compiled
 from mlpcli.training.job import TrainingJob
@@ -74,7 +74,11 @@ def fit_predictions(job: TrainingJob, rows: KnownRows | None = None) -> FittedPr
     curves = _curves(changed, before, after) if section.calibrate is not None else {}
     entries: dict[str, dict[str, object]] = {
         "calibration": _calibration(fitted, curves),
-        "threshold": _thresholds(fitted, threshold_costs(job.completed.spec, fitted, after)),
+        "threshold": _thresholds(
+            fitted,
+            cost=threshold_costs(job.completed.spec, fitted, after),
+            scores=threshold_scores(job.completed.spec, fitted, after),
+        ),
         "intervals": _intervals(changed, after),
     }
     given: dict[str, object] = {name: each for name, each in entries.items() if each}
@@ -186,10 +190,11 @@ def _calibration(contract: Contract, curves: Mapping[tuple[str, str], BeforeAfte
     return _by_output(found)
 
 
-def _thresholds(contract: Contract, costs: Mapping[str, object]) -> dict[str, object]:
+def _thresholds(contract: Contract, **measured: Mapping[str, object]) -> dict[str, object]:
     found = {each.name: _threshold(each) for each in contract.outputs if each.thresholds}
-    for name, cost in costs.items():
-        found[name]["cost"] = cost
+    for key, by_output in measured.items():
+        for name, each in by_output.items():
+            found[name][key] = each
     return _by_output(found)
 
 

@@ -86,7 +86,10 @@ def test_what_was_fitted_is_in_the_run(sales: Path) -> None:
     fit = calibration["validation"]
     assert fit["after"]["log_loss"] < fit["before"]["log_loss"]
     assert {"ece", "brier", "log_loss"} == set(calibration["test"]["after"])
-    cost = metrics["threshold"].pop("cost")
+    cost, scores = metrics["threshold"].pop("cost"), metrics["threshold"].pop("scores")
+    assert scores["test"]["yes"]["recall"] == pytest.approx(metrics["test"]["recall"])
+    assert scores["test"]["yes"]["precision"] == pytest.approx(metrics["test"]["precision"])
+    assert scores["validation"]["yes"]["rows"] > 0
     assert metrics["threshold"] == {"class": "yes", "probability": fitted.thresholds[0]}
     assert cost["validation"]["chosen"] <= cost["validation"]["usual"]
     assert metrics["intervals"]["validation"]["sold"]["coverage"] >= 0.8
@@ -204,7 +207,7 @@ def test_each_of_several_outputs_has_what_fits_it(mlpcli: Cli, tmp_path: Path) -
     (tmp_path / "pair.yaml").write_text(PAIR, encoding="utf-8")
     trained = mlpcli("train", tmp_path / "pair.yaml", "--runs-dir", tmp_path / "runs")
     assert trained.status == 0, trained.err  # the SavedModel's bounds and sets are those of the network
-    assert "threshold    sold: yes from" in trained.out
+    assert re.search(r"^threshold    sold: yes from 0.\d+ on; validation: precision", trained.out, re.M)
     shown = trained.out.partition("temperature  ")[2].partition("epochs in")[0]
     assert max(map(len, shown.splitlines())) <= 80
     assert re.search(r"^sold validation  +0\.\d{4} ", trained.out, re.M)

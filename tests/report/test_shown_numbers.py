@@ -62,6 +62,21 @@ def test_the_cost_of_a_threshold_is_shown() -> None:
     ]
 
 
+def test_what_a_threshold_is_worth_is_shown_in_two_lines_at_most() -> None:
+    stream = io.StringIO()
+    scores = {"validation": {"abgewandert": {"precision": 0.1404, "recall": 0.615, "f1": 0.2286, "rows": 13}}}
+    scores["test"] = {"abgewandert": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "rows": 9}}
+    found = {"class": "abgewandert", "probability": 0.1006, "scores": scores}
+    show_fitted(Screen(stream), {"threshold": found})
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= 80
+    assert " ".join(stream.getvalue().split()) == (
+        "threshold abgewandert from 0.1006 on; validation: precision 0.14, recall 0.61, F1 0.23 "
+        "(13 rows of it)"
+    )
+
+
 @pytest.mark.parametrize(("after", "said"), [(0.2233, True), (0.2162, False), (0.2101, False)])
 def test_a_temperature_that_makes_test_rows_worse_is_named(after: float, said: bool) -> None:
     stream = io.StringIO()

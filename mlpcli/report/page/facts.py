@@ -245,10 +245,15 @@ def _flat(name: str, found: dict[str, object]) -> Iterator[tuple[str, str]]:
     """Yield the plain values of a mapping in a line each: `test after` and `ece 0.08, brier 0.15`."""
     plain = {key: value for key, value in found.items() if not isinstance(value, dict)}
     if plain:
-        yield name, ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in plain.items())
+        yield name, ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in plain.items())
     for key, value in found.items():
         if isinstance(value, dict):
             yield from _flat(f"{name}, {key.replace('_', ' ')}", value)
+
+
+def _plain(value: object) -> str:
+    """Return a value as a text, a count without decimals."""
+    return f"{value:,}" if type(value) is int else _shown(value)
 
 
 def _baseline(entry: Mapping[str, object]) -> dict[str, str]:
