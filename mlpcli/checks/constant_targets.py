@@ -13,6 +13,9 @@ from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, listing, show_value
 from mlpcli.runs.results import Advice
 
+EXACT = 2**24
+"""Up to here float32 holds every whole number."""
+
 
 def constant_target_problems(view: OutputView) -> Iterator[Problem]:
     """Yield the problem of an output whose target is one number in every row of every split.
@@ -22,9 +25,13 @@ def constant_target_problems(view: OutputView) -> Iterator[Problem]:
     """
     names = constant_targets(view.output, view.targets)
     if names and len(names) == view.targets.width and view.output.kind == "numbers":
-        shown = show_value(_own_value(view))
-        rule = f"is the same in every row ({shown}), so that there is nothing to learn"
-        yield Problem(rule, path=_path(view.output), hint="choose another target, or other rows")
+        value = _own_value(view)
+        rule = f"is the same in every row ({show_value(value)}), so that there is nothing to learn"
+        hint = "choose another target, or other rows"
+        if abs(value) >= EXACT:
+            rule = f"is the same in every row ({show_value(value)}) to the digits that a network knows"
+            hint = "if the numbers differ, add target_scaling: standardize, or subtract one from all of them"
+        yield Problem(rule, path=_path(view.output), hint=hint)
 
 
 def advise_on_constant_targets(dataset: Dataset) -> Iterator[Advice]:

@@ -59,8 +59,8 @@ def _of_changed_data(
     recorded = runs.data_facts(trained.run).rows
     now = {name: len(each) for name, each in own.dataset.splits().items()}
     if any(now[name] != count for name, count in recorded.items() if name in now):
-        rule = "which of its rows the run was trained on is no longer known"
-        return f"{changed}: {rule}, and the scores of those say little about new rows"
+        unknown = "which of its rows the run was trained on is no longer known"
+        return f"{changed}: {unknown}, and the scores of those say little about new rows"
     return f"{changed}: about {_line(len(own.dataset.train), split, path, is_own=True)}"
 
 

@@ -135,8 +135,8 @@ def test_an_answer_to_a_request_says_each_problem_once() -> None:
     ]
     told = forms.wrong_rows(errors, forms.Request([{}] * 9, "rows"))
     assert told["error"] == (
-        "rows 0, 1, 2 and 2 more, column 'size': must be a number, received 'v0', 'v1', 'v2', ...; "
-        "row 1, column 'town': is missing (5 of 9 rows are wrong)"
+        "rows 0, 1, 2 and 2 more of the list, column 'size': must be a number, received 'v0', 'v1', 'v2', ...; "
+        "row 1 of the list, column 'town': is missing (5 of 9 rows are wrong)"
     )
     assert isinstance(told["rows"], list)
     assert len(told["rows"]) == 6

@@ -122,7 +122,7 @@ NAMES = "must hold the arrays x_train, y_train, x_test, y_test, or x, y; it hold
 ARCHIVES: list[tuple[str, bytes, str]] = [
     ("bomb", archive(ZEROS, zipfile.ZIP_DEFLATED), BOMB),
     ("bomb of bzip2", archive(ZEROS, zipfile.ZIP_BZIP2), BOMB),
-    ("not packed", archive(ZEROS), ""),
+    ("not packed", archive([ZEROS[0], ("y.npy", npy(np.arange(400_000.0)))]), ""),
     ("twice", archive([*GOOD, GOOD[0]]), ""),
     ("other folders", archive([("../x.npy", GOOD[0][1]), ("/y.npy", GOOD[1][1])]), f"{NAMES} ../x, /y"),
     ("encrypted", encrypted(archive(GOOD)), f"cannot be read as npz; {DAMAGED}"),

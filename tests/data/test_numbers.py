@@ -260,7 +260,11 @@ def test_check_and_inspect_report_a_target_that_float64_cannot_hold(
     layers = f"layers: [{{Dense: {{units: {units}}}}}]"
     (tmp_path / "s.yaml").write_text(f"dataset: {{path: t.csv, target: y}}\n{layers}\nloss: {loss}\n")
     told = "target 'y': 50 distinct numbers beyond 2^53 become 3 in float64"
-    assert (told in " ".join(mlpcli("check", tmp_path / "s.yaml").out.split())) == (loss == "mse")
+    checked = mlpcli("check", tmp_path / "s.yaml")
+    refused = "to the digits that a network knows; if the numbers differ, add target_scaling"
+    assert (refused in checked.err) == (loss == "mse") == (checked.status == 2)
+    scaled = mlpcli("check", tmp_path / "s.yaml", "--set", "dataset.target_scaling=standardize")
+    assert (told in " ".join(scaled.out.split())) == (loss == "mse")
     task = "regression" if loss == "mse" else "classification"
     warnings = " ".join(find_warnings(survey_table(str(tmp_path / "t.csv"), "y", task)))
     assert (told in warnings) == (loss == "mse")

@@ -220,7 +220,7 @@ def test_intersection_over_union_as_the_hints_write_it() -> None:
 def test_the_metric_at_fault_is_blamed_and_not_the_first() -> None:
     metrics = "[accuracy, F1Score, {AUC: {multi_label: true, num_labels: 5}}]"
     (headline,) = problems(alone("onehot", metrics))
-    assert headline.startswith("s.yaml:2:30 metrics[2]: this metric cannot be computed"), headline
+    assert headline.startswith("s.yaml:2:68 metrics[2].AUC.num_labels: must be the number of the"), headline
 
 
 def test_names_end_with_letters_digits_dots_and_dashes_and_equal_ones_are_numbered() -> None:
