@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpcli.data.column_values import DAY, ColumnValues
 from mlpcli.data.dataset import Contract
-from mlpcli.data.features.encoders import DateEncoder
+from mlpcli.data.features.encoders import DateEncoder, NumericEncoder
 from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.readers.parse_cells import ParsedColumn, python_values
@@ -26,9 +26,14 @@ MOST_UNUSED = 20
 
 
 def columns_not_shown(contract: Contract) -> list[str]:
-    """Return the columns of a model whose cells its rows do not show."""
+    """Return the columns whose cells encoded rows do not show, or by quantiles only nearly: 1e-6 for 0."""
     encoders = () if contract.preprocessor is None else contract.preprocessor.encoders
-    return [each.name for each in encoders if isinstance(each, DateEncoder | TextEncoder | ImageEncoder)]
+    return [
+        each.name
+        for each in encoders
+        if isinstance(each, DateEncoder | TextEncoder | ImageEncoder)
+        or (isinstance(each, NumericEncoder) and each.quantiles is not None)
+    ]
 
 
 def unused_columns(contract: Contract, columns: RowColumns) -> list[str]:

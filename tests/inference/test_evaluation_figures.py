@@ -166,12 +166,14 @@ def test_evaluate_draws_classes(tiny_run: Path, mlpcli: Callable[..., Result], t
 def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     data, spec = tmp_path / "lines.csv", tmp_path / "lines.yaml"
     lines = [
-        f"{i % 7},{i % 3},{2 * (i % 7) + i % 3},{i},{i % 9 + 1:02}.07.2019,K{i + 1:03}" for i in range(60)
+        f"{i % 7},{(i % 3) / 7:.9f},{2 * (i % 7) + i % 3},{i},{i % 9 + 1:02}.07.2019,K{i + 1:03}"
+        for i in range(60)
     ]
     data.write_text("\n".join(["a,b,y,z,day,id", *lines, ""]))
     spec.write_text(
         "name: lines\n"
-        "dataset: {path: lines.csv, target: [y, z], features: [a, b], target_scaling: standardize}\n"
+        "dataset: {path: lines.csv, target: [y, z], features: [a, b], target_scaling: standardize,\n"
+        "  scaling: quantile}\n"
         "layers: [Dense: {units: 2}]\nfit: {epochs: 1}\n"
     )
     runs_dir = tmp_path / "runs"
@@ -188,6 +190,7 @@ def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_pat
     assert all(row["id"] == f"K{int(row['row']):03}" for row in rows)
     assert all(row["day"] == f"{(int(row['row']) - 1) % 9 + 1:02}.07.2019" for row in rows)
     assert {(int(row["row"]) - 1) % 7 for row in rows if row["a"] == "3"} == {3}  # its own columns
+    assert {row["b"] for row in rows} <= {f"{each / 7:.9f}" for each in range(3)}  # to the last digit
     assert "rows count from 1, not counting a header" in shown.out
     assert "the 5 most wrong rows of y; worst_rows-y.csv has all 60 rows" in shown.out
     assert "error: predicted - true" in shown.out
