@@ -268,7 +268,7 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
             out.print(Text(line))
     out.print(Text(f"run  {outcome.run.folder}"))
     name, where = outcome.run.folder.parent.name, runs_dir_option(runs_dir)
-    rows = "" if "test" in outcome.metrics else " --data FILE"  # without a test split there are no such rows
+    rows = "" if outcome.metrics.keys() & {"test", "held_out"} else " --data FILE"
     out.print(Text(as_called(f"next mlpcli evaluate {name}{rows}{where}")))
     out.print(Text(as_called(f"     mlpcli predict {name} DATA -o predictions.csv{where}")))
 

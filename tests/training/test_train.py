@@ -179,6 +179,9 @@ def test_the_end_says_what_where_and_what_next(
     assert f"next mlpcli evaluate tiny --runs-dir {runs_dir}" in result.out
     assert "\x1b" not in result.out  # not a terminal: no colour
     assert result.err == ""
+    whole = (*settings, "--set", "dataset.test=null", "--set", "fit.epochs=1")
+    result = mlpcli("train", spec_file(TINY), "--runs-dir", runs_dir, *whole)
+    assert f"next mlpcli evaluate tiny --data FILE --runs-dir {runs_dir}" in result.out, result.err
 
 
 def test_a_diverged_training_says_so(
