@@ -11,9 +11,6 @@ from mlpcli.errors import UsageError, listing
 from mlpcli.spec.file_words import is_server
 from mlpcli.spec.schema import Spec
 
-MOST_NAMED = 8
-"""Columns that a message names."""
-
 
 def check_data(spec: Spec, dataset: Dataset) -> None:
     """Refuse data that is read in a way that a short script cannot show.

@@ -175,13 +175,13 @@ def column_functions(code: DataCode, contract: Contract) -> list[str]:
         code.imports |= {"import re", "import unicodedata", "from collections.abc import Sequence"}
         words_of = ("ngrams_of", "split_text", "standardized")
         copied = [*read_pieces(Path(str(words.__file__)), words_of, given=("re", "unicodedata")), *copied]
-        lists += _token_lists([each for each in contract.preprocessor.encoders if each.kind == "text"])
+        lists += _token_lists(contract.preprocessor)
     return ["\n".join(lists), *copied]
 
 
-def _token_lists(encoders: Sequence[Encoder]) -> Iterator[str]:
+def _token_lists(preprocessor: Preprocessor) -> Iterator[str]:
     """Yield the tokens of columns of texts and, where they are counted, in how many rows each is."""
-    found = [each for each in encoders if isinstance(each, TextEncoder)]
+    found = [each for each in preprocessor.encoders if isinstance(each, TextEncoder)]
     tokens = {each.name: [*map(text, each.tokens)] for each in found}
     documents = {each.name: [*map(str, each.documents)] for each in found if each.documents}
     for name, lists in (("TOKENS", tokens), ("DOCUMENTS", documents)):

@@ -30,7 +30,7 @@ def positive_lines(counts: Mapping[str, int]) -> Iterator[str]:
         counts: the rows of each class, in the order of the classes.
     """
     least = _rare(counts)
-    if least is not None and second_class(counts) != [*counts][1]:
+    if least is not None and next(iter(counts)) == least:
         yield f"  positive_class: {quoted(least)}  # the rare one, which thresholds and curves are about"
 
 
